@@ -1,0 +1,62 @@
+# Noisegate.  `make` builds, `make demo` shows, `make test` checks; CONTRIBUTING.md lists the rest.
+MAKEFLAGS += --no-builtin-rules
+ROOMS    := base mechanisms policies crypto planner budget proxy
+BUILD    ?= build
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PREFIX   ?= /usr/local
+OPT      ?= -O2 -g
+SANITIZE ?=
+SHELL    := /bin/bash
+
+WARN     := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
+            -Wundef -Wformat=2 -Wlogical-not-parentheses -Werror
+HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+CPPFLAGS := -I. -D_GNU_SOURCE -I/usr/include/postgresql
+CFLAGS   := -std=c11 $(OPT) $(WARN) $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -U_FORTIFY_SOURCE,$(HARDEN)) -pthread -include base/banned.h
+LDFLAGS  := $(if $(SANITIZE),-fsanitize=$(SANITIZE),-pie -Wl,-z,relro,-z,now) -pthread
+LIBS     := -lpg_query -lprotobuf-c -lpq -lsqlite3 -lyaml -lssl -lcrypto -lm
+
+# One archive a room.  What a room may link is what layers.txt lets it include; listed top-down for the linker.
+lib       = $(BUILD)/lib$(1).a
+below     = $(strip $(shell sed -n 's/^$(1)://p' layers.txt))
+ordered   = $(foreach r,proxy budget planner crypto policies mechanisms base,$(if $(filter $(r),$(1)),$(call lib,$(r))))
+objects   = $(patsubst %.c,$(BUILD)/%.o,$(filter-out proxy/main.c,$(wildcard $(1)/*.c)))
+
+.PHONY: all
+all: $(BUILD)/noisegate
+
+$(BUILD)/noisegate: $(BUILD)/proxy/main.o $(call ordered,$(ROOMS))
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+define room
+$(BUILD)/lib$(1).a: $(call objects,$(1))
+	@rm -f $$@ && ar rcs $$@ $$^
+.PHONY: lib-$(1) unit-$(1)
+lib-$(1): $(BUILD)/lib$(1).a
+# A room's unit tests link its archive and those below it, nothing else: a layer broken by linkage does not link.
+$(BUILD)/tests/unit-$(1): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/$(1)/*.c) $(wildcard tests/support/unit_*.c)) $(call ordered,$(1) $(call below,$(1)))
+	@mkdir -p $$(@D)
+	$(CC) $(LDFLAGS) -o $$@ $$^ $(LIBS) -lcriterion
+unit-$(1): $(BUILD)/tests/unit-$(1)
+	$(BUILD)/tests/unit-$(1) $(CRITERION_ARGS)
+endef
+$(foreach r,$(ROOMS),$(eval $(call room,$(r))))
+
+# Tests see the same warnings but may allocate and copy as they like.
+$(BUILD)/tests/%.o: tests/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -include base/banned.h -Wmissing-prototypes,$(CFLAGS)) -MMD -MP -c -o $@ $<
+$(BUILD)/base/%.o: base/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -DNG_ROOM_BASE $(CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)

@@ -1,0 +1,152 @@
+#include "base/file.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Opens and checks with fstat on the open file, so that what was checked is what is read. */
+static bool read_checked(struct arena *a, const char *path, size_t max, bool secret, char **out, size_t *n, struct error *e)
+{
+	struct stat st;
+	bool ok = false;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return fail(e, ERR_IO, "could not open file \"%s\": %s", path, strerror(errno));
+	if (fstat(fd, &st) != 0) {
+		fail(e, ERR_IO, "could not read file \"%s\": %s", path, strerror(errno));
+		goto out;
+	}
+	if (secret && (!S_ISREG(st.st_mode) || (st.st_mode & 077))) {
+		fail(e, ERR_CRYPTO, "file \"%s\" holds a secret but others may read it", path);
+		error_hint(e, "Run: chmod 600 %s", path);
+		goto out;
+	}
+	size_t room = S_ISREG(st.st_mode) && st.st_size > 0 ? (size_t)st.st_size + 1 : 65536;
+	if (room > max + 1)
+		room = max + 1;
+	char *buf = arena_alloc(a, room + 1, 1);
+	size_t used = 0;
+	while (buf) {
+		ssize_t got = read(fd, buf + used, room - used);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			fail(e, ERR_IO, "could not read file \"%s\": %s", path, strerror(errno));
+			goto out;
+		}
+		if (got == 0)
+			break;
+		used += (size_t)got;
+		if (used > max) {
+			fail(e, ERR_IO, "file \"%s\" is larger than %zu bytes", path, max);
+			goto out;
+		}
+		if (used == room) {
+			size_t more = room * 2 > max + 1 ? max + 1 : room * 2;
+			char *grown = arena_alloc(a, more + 1, 1);
+			if (grown)
+				mem_copy(grown, buf, used);
+			buf = grown;
+			room = more;
+		}
+	}
+	if (!buf) {
+		fail_memory(e);
+		goto out;
+	}
+	buf[used] = '\0';
+	*out = buf;
+	*n = used;
+	ok = true;
+out:
+	(void)close(fd);
+	return ok;
+}
+
+bool file_read(struct arena *a, const char *path, size_t max, char **out, size_t *n, struct error *e)
+{
+	return read_checked(a, path, max, false, out, n, e);
+}
+
+bool file_read_secret(struct arena *a, const char *path, size_t max, char **out, size_t *n, struct error *e)
+{
+	return read_checked(a, path, max, true, out, n, e);
+}
+
+static char *temporary_name(const char *path)
+{
+	static const char suffix[] = ".tmp.XXXXXX";
+	size_t n = strlen(path);
+	char *name = mem_alloc(n + sizeof(suffix), 1);
+
+	if (name) {
+		mem_copy(name, path, n);
+		mem_copy(name + n, suffix, sizeof(suffix));
+	}
+	return name;
+}
+
+bool file_out_open(struct file_out *o, const char *path, bool overwrite, struct error *e)
+{
+	*o = (struct file_out){ 0 };
+	if (!overwrite && access(path, F_OK) == 0)
+		return fail(e, ERR_IO, "file \"%s\" exists already", path);
+	o->path = mem_strdup(path);
+	o->temporary = temporary_name(path);
+	if (!o->path || !o->temporary) {
+		file_out_abort(o);
+		return fail_memory(e);
+	}
+	int fd = mkstemp(o->temporary); /* mode 0600 */
+	if (fd >= 0)
+		o->f = fdopen(fd, "wb");
+	if (!o->f) {
+		int why = errno;
+		if (fd >= 0) {
+			(void)close(fd);
+			(void)unlink(o->temporary);
+		}
+		mem_free(o->temporary);
+		o->temporary = NULL;
+		file_out_abort(o);
+		return fail(e, ERR_IO, "could not create file \"%s\": %s", path, strerror(why));
+	}
+	return true;
+}
+
+bool file_out_commit(struct file_out *o, struct error *e)
+{
+	bool ok = fflush(o->f) == 0 && !ferror(o->f) && fsync(fileno(o->f)) == 0;
+	int why = errno;
+
+	ok = fclose(o->f) == 0 && ok;
+	o->f = NULL;
+	if (ok && rename(o->temporary, o->path) != 0) {
+		why = errno;
+		ok = false;
+	}
+	if (!ok) {
+		fail(e, why == ENOSPC ? ERR_DISK_FULL : ERR_IO, "could not write file \"%s\": %s", o->path, strerror(why));
+	} else {
+		mem_free(o->temporary);
+		o->temporary = NULL;
+	}
+	file_out_abort(o);
+	return ok;
+}
+
+void file_out_abort(struct file_out *o)
+{
+	if (o->f)
+		(void)fclose(o->f);
+	if (o->temporary)
+		(void)unlink(o->temporary);
+	mem_free(o->temporary);
+	mem_free(o->path);
+	*o = (struct file_out){ 0 };
+}
