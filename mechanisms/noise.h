@@ -1,0 +1,40 @@
+/*
+ * Discrete noise on the integers: its law, exact sampling, tails and confidence intervals.
+ *
+ * What must hold (SPEC G6): a sample has exactly the stated law, given uniform random bytes; there is no floating point between the
+ * random source and the value.  Scales are exact rationals.  Source: Canonne, Kamath, Steinke, "The Discrete Gaussian for
+ * Differential Privacy" (2020), arXiv 2004.00010, algorithms 1-3.
+ */
+#ifndef NG_MECHANISMS_NOISE_H
+#define NG_MECHANISMS_NOISE_H
+
+#include "base/compiler.h"
+#include "base/error.h"
+#include "base/random.h"
+
+enum noise_kind {
+	NOISE_LAPLACE, /* P(x) proportional to exp(-|x| * den / num): scale b = num / den */
+	NOISE_GAUSSIAN /* P(x) proportional to exp(-x^2 * den / (2 num)): sigma^2 = num / den */
+};
+
+struct noise {
+	enum noise_kind kind;
+	u128 num; /* at least 1; at most NOISE_NUM_MAX */
+	uint64_t den; /* at least 1 */
+};
+
+#define NOISE_NUM_MAX ((u128)1 << 110)
+
+/* One sample.  ERR_INTERNAL when the random source fails or the law is out of range; *out untouched then. */
+MUST_CHECK bool noise_sample(const struct noise *n, const struct rng *r, i128 *out, struct error *e);
+
+/* P[X >= x] for the exact discrete law, rounded up (an upper bound); for thresholds and their delta. */
+double noise_tail(const struct noise *n, i128 x);
+
+/* The smallest w >= 0 with P[|X| <= w] >= confidence (0 < confidence < 1). */
+double noise_half_width(const struct noise *n, double confidence);
+
+/* Standard deviation, for display. */
+double noise_deviation(const struct noise *n);
+
+#endif

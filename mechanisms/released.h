@@ -1,0 +1,99 @@
+/*
+ * The type of public rows.  Exact rows come from the upstream and are secret; this file turns them into released rows by selection,
+ * noise and thresholds, and nothing else in the program can make a struct released.  The wire writer and the sidecar accept only that type,
+ * so a true value cannot reach a client by accident (SPEC G5, G6).
+ *
+ * What must hold:
+ * (1) One fresh noise sample for every noised value of every row; none is reused.
+ * (2) All noise of a release is drawn before the first row can be read.
+ * (3) Row order is canonical: domain order for public keys, the order of the exact rows (sorted by key upstream) otherwise;
+ *     it depends on no suppressed row.
+ * (4) A failure of the random source or of a conversion releases nothing.
+ */
+#ifndef NG_MECHANISMS_RELEASED_H
+#define NG_MECHANISMS_RELEASED_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/number.h"
+#include "base/random.h"
+#include "mechanisms/noise.h"
+
+/* Secret.  Cells as PostgreSQL text, row-major, NULL for SQL NULL. */
+struct exact_rows {
+	size_t n_rows, n_columns;
+	const char *const *cells; /* n_rows * n_columns */
+};
+
+enum release_kind {
+	RELEASE_COUNT, /* input: integer count; noised */
+	RELEASE_SUM,   /* input: integer sum in grid units (NULL reads as 0); noised; result digits = sum * grid */
+	RELEASE_AVG,   /* inputs: count n, centred sum S of (2x - (lo + hi)) in grid units; both noised; mean = (lo+hi)/2 + S/(2n), clamped to [lo, hi], n at least 1 */
+	RELEASE_EXACT  /* input: any cell, passed through unchanged; only in a release without differential privacy (aggregation rule) */
+};
+
+enum release_format { FORMAT_INT8, FORMAT_DECIMAL, FORMAT_ASIS };
+
+struct release_value {
+	enum release_kind kind;
+	enum release_format format; /* FORMAT_INT8 saturates to the int8 range; FORMAT_ASIS only with RELEASE_EXACT */
+	size_t column;              /* of its (first) input in the exact rows; RELEASE_AVG: the sum is in column + 1 */
+	struct noise noise;         /* of the count or sum; RELEASE_AVG: of the count */
+	struct noise noise_sum;     /* RELEASE_AVG only */
+	struct decimal grid;        /* value of one grid unit (COUNT: 1) */
+	i128 lo, hi;                /* RELEASE_AVG: bounds of x in grid units */
+	int extra_scale;            /* RELEASE_AVG: fractional digits beyond the grid's, 0..12 */
+};
+
+enum release_selection {
+	SELECT_ALL,       /* no group keys (exactly one row, even without data), or public keys: every combination of domain values appears */
+	SELECT_THRESHOLD, /* private keys: a row appears iff its noised count of units reaches the threshold */
+	SELECT_MINIMUM    /* no DP: a row appears iff every constrained count reaches its minimum */
+};
+
+struct release_minimum {
+	size_t column;
+	int64_t minimum;
+};
+
+struct release_spec {
+	bool private_noise; /* differential privacy: RELEASE_EXACT and SELECT_MINIMUM are refused (BUG_IF) when set, noised kinds when not */
+	size_t n_keys;      /* the first n_keys columns of the exact rows */
+	enum release_selection selection;
+
+	/* SELECT_ALL with n_keys > 0: per key its public domain, in the order to show; a NULL entry stands for SQL NULL.  Exact rows outside are dropped. */
+	const char *const *const *domains; /* [n_keys][n_domain[i]] */
+	const size_t *n_domain;
+
+	/* SELECT_THRESHOLD */
+	size_t units_column;
+	struct noise units_noise;
+	i128 threshold;
+
+	/* SELECT_MINIMUM */
+	const struct release_minimum *minimums;
+	size_t n_minimums;
+
+	const struct release_value *values;
+	size_t n_values;
+};
+
+/* At most this many rows in one release (product of public domains, or groups): beyond, ERR_TOO_COMPLEX. */
+enum { RELEASE_ROWS_MAX = 1000000 };
+
+struct released; /* n_keys key columns, then n_values value columns; immutable */
+
+/*
+ * Makes the release.  *out lives in the arena.  ERR_UPSTREAM (constant text) when a cell cannot be read as its kind;
+ * ERR_INTERNAL when randomness fails; ERR_NO_MEMORY.
+ */
+MUST_CHECK bool release_make(const struct release_spec *spec, const struct exact_rows *rows, const struct rng *r, struct arena *a,
+			     const struct released **out, struct error *e);
+
+size_t released_rows(const struct released *r);
+size_t released_columns(const struct released *r);
+
+/* Text of a cell in PostgreSQL's text format, or NULL for SQL NULL. */
+const char *released_cell(const struct released *r, size_t row, size_t column);
+
+#endif

@@ -1,0 +1,169 @@
+/*
+ * The policy of one collaboration: an immutable model, loaded from one YAML file (docs/policy.md), that every other room reads.
+ * Nothing here does I/O after loading; nothing changes after loading.
+ */
+#ifndef NG_POLICIES_POLICY_H
+#define NG_POLICIES_POLICY_H
+
+#include "base/compiler.h"
+#include "base/number.h"
+#include "base/units.h"
+
+/* Column types, those of PostgreSQL under their short names. */
+enum sql_type {
+	TYPE_BOOL,
+	TYPE_INT2,
+	TYPE_INT4,
+	TYPE_INT8,
+	TYPE_NUMERIC,
+	TYPE_FLOAT8,
+	TYPE_TEXT,
+	TYPE_DATE,
+	TYPE_TIMESTAMP,
+	TYPE_TIMESTAMPTZ,
+	TYPE_UUID,
+	TYPE_COUNT
+};
+
+/* The name as pg_catalog spells it ("int4", "timestamptz"), and the names that a policy may use ("integer", "timestamp with time zone", ...). */
+const char *sql_type_name(enum sql_type t);
+MUST_CHECK bool sql_type_parse(const char *name, enum sql_type *out);
+MUST_CHECK bool sql_type_is_number(enum sql_type t);
+
+enum encoding { ENCODING_CLEARTEXT, ENCODING_FINGERPRINT, ENCODING_SEALED };
+
+enum table_rule {
+	RULE_PUBLIC,              /* no protection: may be joined on any key and read row by row */
+	RULE_DIFFERENTIAL_PRIVACY,
+	RULE_AGGREGATION          /* exact aggregates under output constraints */
+};
+
+struct policy_column {
+	const char *name;
+	enum sql_type type;
+	enum encoding encoding;
+	const char *key;              /* fingerprints: name of the join domain; fingerprints join only within one.  Default: the collaboration's */
+	bool has_bounds;              /* numbers only */
+	struct decimal lo, hi;        /* lo <= hi */
+	struct decimal grid;          /* > 0; integers: 1; default for numeric and float8: 0.01 */
+	const char *const *values;    /* public domain in canonical text, or NULL; no duplicates */
+	size_t n_values;
+	const char *comment;          /* shown in the catalog, or NULL */
+};
+
+enum agg_function { AGG_COUNT, AGG_COUNT_DISTINCT, AGG_SUM, AGG_AVG, AGG_FUNCTIONS };
+
+/* RULE_AGGREGATION, after AWS Clean Rooms; columns by index into policy_table.columns, as bit sets over at most POLICY_COLUMNS_MAX. */
+enum { POLICY_COLUMNS_MAX = 256 };
+struct column_set {
+	uint64_t bits[POLICY_COLUMNS_MAX / 64];
+};
+MUST_CHECK bool column_set_has(const struct column_set *s, size_t column);
+void column_set_add(struct column_set *s, size_t column);
+
+struct output_constraint {
+	size_t column;
+	int64_t minimum; /* distinct values of column per output row, 2..100000 */
+};
+
+struct aggregation_rule {
+	struct column_set aggregates[AGG_FUNCTIONS]; /* columns allowed per function */
+	struct column_set dimensions;
+	struct column_set joins;
+	bool join_required; /* must be joined with a table owned by the querying member */
+	const struct output_constraint *constraints; /* at least one */
+	size_t n_constraints;
+};
+
+struct policy_table {
+	const char *schema, *name;          /* as analysts write it: brand.customers */
+	const char *owner;                  /* member */
+	const char *source_schema, *source_name; /* the upstream relation */
+	enum table_rule rule;
+	const char *unit_name;              /* privacy unit ("person"), or NULL unless RULE_DIFFERENTIAL_PRIVACY */
+	size_t unit_column;                 /* its column; meaningful when unit_name */
+	const struct policy_column *columns;
+	size_t n_columns;
+	int64_t max_rows, max_groups;       /* contribution, at least 1; RULE_DIFFERENTIAL_PRIVACY only */
+	struct aggregation_rule aggregation; /* RULE_AGGREGATION only */
+	const char *comment;
+};
+
+struct policy_unit {
+	const char *name;
+	enum sql_type type;
+};
+
+enum { ABILITY_CONTRIBUTE = 1, ABILITY_QUERY = 2, ABILITY_RECEIVE = 4 };
+
+struct policy_member {
+	const char *name;
+	unsigned abilities;
+};
+
+struct policy_login {
+	const char *user, *member;
+	const char *verifier; /* SCRAM-SHA-256$... */
+};
+
+enum accounting { ACCOUNTING_PURE, ACCOUNTING_ZCDP };
+enum refresh { REFRESH_NONE, REFRESH_DAILY, REFRESH_WEEKLY, REFRESH_MONTHLY };
+
+struct policy_budget {
+	const char *owner, *schema, *table, *analyst; /* account key: (owner, schema.table, analyst member) */
+	struct eps epsilon;
+	struct delta delta;           /* 0 only with ACCOUNTING_PURE: then private group keys are refused */
+	struct eps query_epsilon;     /* default of one query */
+	struct eps query_max_epsilon; /* cap of one query */
+	struct delta query_delta;     /* default of one query with private keys; 0 when delta is 0 */
+	struct delta query_max_delta;
+	enum accounting accounting;
+	enum refresh refresh;
+};
+
+struct policy_server {
+	const char *listen_host; /* default 127.0.0.1 */
+	int listen_port;         /* default 6432; 0: any free one */
+	const char *tls_cert, *tls_key; /* both or neither */
+	bool tls_required;       /* default: true when a certificate is given */
+	int workers;             /* default 8 */
+	int max_connections;     /* default 10000 */
+	const char *sidecar_dir; /* NULL: a fresh private directory, removed at stop */
+	const char *sidecar_bin; /* directory of initdb and postgres; default /usr/lib/postgresql/15/bin */
+	const char *sidecar_user; /* account that runs it when started by root; default postgres */
+	bool log_json;
+};
+
+struct policy_upstream {
+	const char *dsn;          /* libpq connection string without password */
+	const char *password_env, *password_file; /* or NULL */
+	int connections;          /* pool size, default 4 */
+	int statement_timeout_ms; /* default 60000 */
+};
+
+struct policy {
+	const char *collaboration;
+	const char *ledger_path; /* absolute or relative to the policy file's directory, resolved by the loader */
+	struct policy_server server;
+	struct policy_upstream upstream;
+	const struct policy_member *members;
+	size_t n_members;
+	const struct policy_login *logins;
+	size_t n_logins;
+	const struct policy_unit *units;
+	size_t n_units;
+	const struct policy_table *tables;
+	size_t n_tables;
+	const struct policy_budget *budgets;
+	size_t n_budgets;
+};
+
+/* Look-ups; NULL when there is none.  policy_find_column: n_columns when there is none. */
+const struct policy_member *policy_find_member(const struct policy *p, const char *name);
+const struct policy_login *policy_find_login(const struct policy *p, const char *user);
+const struct policy_unit *policy_find_unit(const struct policy *p, const char *name);
+const struct policy_table *policy_find_table(const struct policy *p, const char *schema, const char *name);
+size_t policy_find_column(const struct policy_table *t, const char *name);
+const struct policy_budget *policy_find_budget(const struct policy *p, const struct policy_table *t, const char *analyst);
+
+#endif
