@@ -1,0 +1,86 @@
+/*
+ * One protected query block, from its AST to a plan_block: binding of FROM, WHERE and GROUP BY over protected rows, unit flow, analysis rules,
+ * bounding, cost, emission.  The select list around it (HAVING, ORDER BY, arithmetic over aggregates) is post-processing and belongs to planner/post.
+ */
+#ifndef NG_PLANNER_BLOCK_H
+#define NG_PLANNER_BLOCK_H
+
+#include "planner/plan.h"
+
+#include <pg_query/pg_query.pb-c.h>
+
+/* What a query expression stands for.  Decided once per SELECT by query_kind(). */
+enum query_kind {
+	QUERY_FREE,   /* touches no policy table: catalogs, constants, VALUES */
+	QUERY_RAW,    /* rows of policy tables, one to one: may only stand in the FROM of a block */
+	QUERY_NOISED, /* a block, or post-processing over blocks: its rows are public */
+};
+
+/* A CTE in scope, innermost first. */
+struct cte {
+	const struct cte *next;
+	const char *name;
+	const PgQuery__SelectStmt *query;
+	const PgQuery__CommonTableExpr *expr; /* for its column aliases */
+	enum query_kind kind;
+	const struct cte *outer; /* scope in which query itself is read (WITH is not recursive) */
+};
+
+/* What all of planning one statement shares. */
+struct planning {
+	struct arena *arena;
+	const struct policy *policy;
+	const struct plan_settings *settings;
+	const struct plan_param *params;
+	size_t n_params;
+	const char *sql; /* for positions */
+};
+
+/* Fails at an AST location (byte offset, -1 unknown): converts to a 1-based character position.  Use after fail(). */
+bool planning_at(const struct planning *p, int location, struct error *e);
+
+/*
+ * Resolves a table name against CTEs (*cte) and the policy (*table), by schema or along the search path.  Neither: both NULL and true when the name is
+ * (or, bare, may be) in pg_catalog or information_schema; else ERR_NO_TABLE.
+ */
+MUST_CHECK bool planning_table(const struct planning *p, const struct cte *scope, const PgQuery__RangeVar *v, const struct cte **cte,
+			       const struct policy_table **table, struct error *e);
+
+/* Kind of a SELECT under a scope.  Mixes that cannot work (protected rows beside catalogs or noised rows in one FROM) are refused here. */
+MUST_CHECK bool query_kind(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, enum query_kind *out,
+			   struct error *e);
+
+struct block; /* one under construction, in the arena */
+
+/* Binds FROM, WHERE, GROUP BY of a SELECT whose FROM is RAW and that aggregates.  All of the rows' rules are checked here or in block_close. */
+MUST_CHECK bool block_open(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, struct block **out,
+			   struct error *e);
+
+/*
+ * If expr is an aggregate call, or equal to a group key (by expression, alias or ordinal already resolved by the caller), gives its column index
+ * in the released row (-1 otherwise: the caller looks inside).  The same aggregate asked twice gives the same column.
+ */
+MUST_CHECK bool block_column(struct block *b, const PgQuery__Node *expr, int *column, struct error *e);
+
+/* Name (k1, a2, ...) and type of a released column; valid until and after close. */
+const char *block_column_name(const struct block *b, int column);
+enum sql_type block_column_type(const struct block *b, int column);
+size_t block_columns(const struct block *b);
+
+/* Tables that the block reads (each once), and their budgets for the analyst (NULL where the table's rule needs none). */
+size_t block_tables(const struct block *b, const struct policy_table *const **tables);
+
+/*
+ * What the block may spend: epsilon and delta of this block (already split between the blocks of the statement), and whether every
+ * touched account is zCDP (then Gaussian noise can be paid).
+ */
+struct block_share {
+	struct eps epsilon;
+	struct delta delta;
+	bool all_zcdp;
+};
+
+/* Chooses bounding, mechanism and scales, emits the SQL.  A block without an aggregate (GROUP BY alone) releases its keys only. */
+MUST_CHECK bool block_close(struct block *b, const struct block_share *share, struct plan_block *out, struct error *e);
+
+#endif
