@@ -1,0 +1,65 @@
+/* Inside of a block under construction; shared by the files that build it, nobody else. */
+#ifndef NG_PLANNER_BLOCK_PARTS_H
+#define NG_PLANNER_BLOCK_PARTS_H
+
+#include "planner/bind.h"
+#include "planner/emit.h"
+#include "planner/functions.h"
+
+enum aggregate_kind {
+	AGGREGATE_ROWS,     /* count(*) */
+	AGGREGATE_COUNT,    /* count(x) */
+	AGGREGATE_UNITS,    /* count(distinct unit) */
+	AGGREGATE_DISTINCT, /* count(distinct x): exact releases only */
+	AGGREGATE_SUM,
+	AGGREGATE_AVG
+};
+
+struct aggregate {
+	enum aggregate_kind kind;
+	struct expr *arg, *filter; /* NULL when there is none */
+	enum sql_type type;
+	const char *name, *label;
+	struct decimal grid; /* SUM, AVG under DP: one grid unit, and the clamp in grid units */
+	i128 lo, hi;
+};
+
+struct key {
+	struct expr *expr;
+	const char *name, *label;
+	const char *const *domain; /* public values in text, NULL entry for SQL NULL; NULL: private */
+	size_t n_domain;
+};
+
+struct block {
+	const struct planning *planning;
+	struct rel rel;
+	struct names names;
+	struct key *keys;
+	size_t n_keys;
+	struct aggregate *aggregates;
+	size_t n_aggregates, cap_aggregates;
+	const struct policy_table **tables;
+	size_t n_tables;
+	bool dp;            /* some table is under differential privacy; else the release is exact */
+	struct expr *unit;  /* dp: the unit's column in the first protected scan */
+	const char *unit_name;
+	int64_t max_rows, max_groups; /* dp: in force */
+};
+
+/* Refuses what the tables' analysis rules do not allow in FROM and GROUP BY; finds the unit, max_rows. */
+MUST_CHECK bool block_check_tables(struct block *b, struct error *e);
+
+/* Refuses an aggregate that a rule does not allow (aggregation rule: listed functions over bare columns). */
+MUST_CHECK bool block_check_aggregate(struct block *b, const struct aggregate *g, int location, struct error *e);
+
+/* The public domain of a key, narrowed by conjuncts that compare it with constants; leaves domain NULL for private keys. */
+MUST_CHECK bool block_key_domain(struct block *b, struct key *k, struct error *e);
+
+/* True when all keys are public; *product is the number of combinations (saturating). */
+MUST_CHECK bool block_all_public(const struct block *b, size_t *product);
+
+/* SQL of the block; fills sql, params, seed_param. ranked: at most max_groups groups a unit are sampled. */
+MUST_CHECK bool block_emit(struct block *b, bool ranked, bool count_units, struct plan_block *out, struct error *e);
+
+#endif

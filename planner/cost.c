@@ -1,0 +1,294 @@
+/*
+ * From a bound block to its plan: how contributions are bounded, which mechanism, which scales.
+ *
+ * Sensitivity, per released value, for adding or removing all rows of one unit: linf in each of at most `groups` groups, so l1 = groups * linf and
+ * l2^2 = groups * linf^2.  The block's epsilon (rho) is split equally over its noised parts; AVG is one part, halved between its count and its sum.
+ */
+#include "planner/block_parts.h"
+
+#include "mechanisms/calibrate.h"
+#include "mechanisms/loss.h"
+#include "mechanisms/select.h"
+
+struct pricing {
+	bool gaussian;
+	struct eps epsilon; /* of one part */
+	struct rho rho;
+	uint64_t groups;    /* l0 */
+};
+
+static u128 absolute(i128 v)
+{
+	return v < 0 ? (u128)0 - (u128)v : (u128)v;
+}
+
+static bool calibrate_part(const struct pricing *p, u128 linf, unsigned share_of_part, struct noise *out, struct error *e)
+{
+	u128 l1, l2;
+	struct eps epsilon = { p->epsilon.pico / share_of_part };
+	struct rho rho = { p->rho.pico / share_of_part };
+
+	if (__builtin_mul_overflow(linf, (u128)p->groups, &l1) || __builtin_mul_overflow(l1, linf, &l2)) {
+		fail(e, ERR_TOO_COMPLEX, "the sensitivity of this query is too large");
+		error_rule(e, "contribution");
+		return error_hint(e, "Narrow the bounds, or join fewer tables.");
+	}
+	return p->gaussian ? calibrate_gaussian(l2, rho, out, e) : calibrate_laplace(l1, epsilon, out, e);
+}
+
+static bool value_noise(const struct block *b, const struct aggregate *g, const struct pricing *p, struct release_value *v,
+			struct plan_column *c, struct error *e)
+{
+	const u128 rows = (u128)b->max_rows;
+	u128 linf = g->kind == AGGREGATE_UNITS ? 1 : rows;
+	u128 reach = absolute(g->lo) > absolute(g->hi) ? absolute(g->lo) : absolute(g->hi);
+
+	if (g->kind == AGGREGATE_SUM)
+		linf = rows * reach;
+	if (linf == 0)
+		linf = 1; /* bounds [0, 0]: still noised */
+	c->linf = (i128)linf;
+	if (g->kind != AGGREGATE_AVG)
+		return calibrate_part(p, linf, 1, &v->noise, e);
+	u128 spread = rows * (u128)(g->hi - g->lo);
+	return calibrate_part(p, rows, 2, &v->noise, e) && calibrate_part(p, spread ? spread : 1, 2, &v->noise_sum, e);
+}
+
+static enum release_kind kind_of(const struct aggregate *g)
+{
+	return g->kind == AGGREGATE_SUM ? RELEASE_SUM : g->kind == AGGREGATE_AVG ? RELEASE_AVG : RELEASE_COUNT;
+}
+
+static bool make_values(struct block *b, const struct pricing *p, size_t first, struct release_value *values, struct plan_column *columns,
+			struct error *e)
+{
+	size_t column = first;
+
+	for (size_t i = 0; i < b->n_aggregates; i++) {
+		const struct aggregate *g = &b->aggregates[i];
+		struct release_value *v = &values[i];
+		struct plan_column *c = &columns[b->n_keys + i];
+		*v = (struct release_value){ .column = column, .grid = g->grid, .lo = g->lo, .hi = g->hi };
+		*c = (struct plan_column){ .name = g->name, .type = g->type, .label = g->label, .noised = b->dp };
+		column += g->kind == AGGREGATE_AVG && b->dp ? 2 : 1;
+		if (!b->dp) {
+			v->kind = RELEASE_EXACT;
+			v->format = FORMAT_ASIS;
+			continue;
+		}
+		v->kind = kind_of(g);
+		v->format = g->type == TYPE_INT8 ? FORMAT_INT8 : FORMAT_DECIMAL;
+		v->extra_scale = 6;
+		if (!value_noise(b, g, p, v, c, e))
+			return false;
+		c->noise = v->noise;
+		if (v->kind != RELEASE_AVG)
+			c->half_width = noise_half_width(&v->noise, b->planning->settings->confidence) * decimal_double(g->grid);
+	}
+	return true;
+}
+
+static bool make_domains(const struct block *b, struct plan_block *out, struct error *e)
+{
+	struct arena *a = b->planning->arena;
+	const char *const **domains = arena_array(a, b->n_keys ? b->n_keys : 1, const char *const *);
+	size_t *counts = arena_array(a, b->n_keys ? b->n_keys : 1, size_t);
+
+	if (!domains || !counts)
+		return fail_memory(e);
+	for (size_t i = 0; i < b->n_keys; i++) {
+		domains[i] = b->keys[i].domain;
+		counts[i] = b->keys[i].n_domain;
+	}
+	out->spec.domains = domains;
+	out->spec.n_domain = counts;
+	return true;
+}
+
+static bool feeds(const struct expr *x, const struct scan *s)
+{
+	if (x->kind == EXPR_COLUMN && x->scan == s)
+		return true;
+	for (size_t i = 0; i < x->n_args; i++) {
+		if (feeds(x->args[i], s))
+			return true;
+	}
+	return false;
+}
+
+/* max_groups in force: the product over the protected tables that feed the keys; over all of them when a public table does. */
+static bool choose_max_groups(struct block *b, struct error *e)
+{
+	bool public_feeds = false;
+
+	for (size_t i = 0; i < b->rel.n_scans; i++) {
+		for (size_t k = 0; k < b->n_keys; k++)
+			public_feeds = public_feeds || (b->rel.scans[i]->table->rule == RULE_PUBLIC && feeds(b->keys[k].expr, b->rel.scans[i]));
+	}
+	b->max_groups = 1;
+	for (size_t i = 0; i < b->rel.n_scans; i++) {
+		const struct scan *s = b->rel.scans[i];
+		bool counts = public_feeds;
+		for (size_t k = 0; k < b->n_keys; k++)
+			counts = counts || feeds(b->keys[k].expr, s);
+		if (s->table->rule != RULE_DIFFERENTIAL_PRIVACY || !counts)
+			continue;
+		if (__builtin_mul_overflow(b->max_groups, s->table->max_groups, &b->max_groups) || b->max_groups > INT32_MAX) {
+			fail(e, ERR_TOO_COMPLEX, "these group keys let one person reach too many groups");
+			error_rule(e, "contribution");
+			return error_hint(e, "Group by columns of fewer tables.");
+		}
+	}
+	return true;
+}
+
+/* A mechanism that every touched account can pay. */
+static bool choose_mechanism(const struct block *b, const struct block_share *share, bool *gaussian, struct error *e)
+{
+	enum noise_choice wish = b->planning->settings->mechanism;
+
+	if (wish == MECHANISM_GAUSSIAN && !share->all_zcdp) {
+		fail(e, ERR_RULE, "Gaussian noise cannot be paid from a budget with pure accounting");
+		error_rule(e, "mechanism");
+		return error_hint(e, "SET noisegate.mechanism = 'auto'.");
+	}
+	*gaussian = share->all_zcdp && wish != MECHANISM_LAPLACE;
+	return true;
+}
+
+static bool threshold(struct block *b, const struct block_share *share, const struct pricing *p, struct plan_block *out, struct error *e)
+{
+	struct release_spec *s = &out->spec;
+
+	if (share->delta.atto == 0) {
+		fail(e, ERR_RULE, "group keys that are not public need a delta, and the budget has none");
+		error_rule(e, "group selection");
+		error_detail(e, "Whether a group exists may tell about one person; a group is shown only if a noised count of people passes a threshold.");
+		return error_hint(e, "Group by columns with public values (docs/policy.md: values), or ask the owner for a delta.");
+	}
+	s->selection = SELECT_THRESHOLD;
+	s->units_column = b->n_keys;
+	if (!calibrate_part(p, 1, 1, &s->units_noise, e) ||
+	    !select_threshold(&s->units_noise, p->groups, share->delta, &s->threshold, e))
+		return false;
+	out->figures.delta = share->delta;
+	return true;
+}
+
+static bool describe(struct block *b, const struct pricing *p, bool ranked, size_t product, struct plan_block *out, struct error *e)
+{
+	struct arena *a = b->planning->arena;
+	const char *selection = "no groups";
+
+	out->figures.unit = b->unit_name;
+	out->figures.max_rows = b->max_rows;
+	out->figures.max_groups = (int64_t)p->groups;
+	out->figures.bounding = ranked ? "per-unit clamp, sampled groups" : "per-unit clamp";
+	out->figures.mechanism = p->gaussian ? "discrete Gaussian" : "discrete Laplace";
+	if (out->spec.selection == SELECT_THRESHOLD) {
+		struct wr w;
+		wr_init(&w, a, 256);
+		wr_str(&w, "private keys: shown when a noised count of units reaches ");
+		number_put_i128(&w, out->spec.threshold);
+		wr_str(&w, " (delta ");
+		delta_put(&w, out->figures.delta);
+		wr_str(&w, ")");
+		selection = wr_ok(&w) ? wr_text(&w) : NULL;
+	} else if (b->n_keys > 0) {
+		selection = arena_printf(a, "public domain of %zu groups: every one appears", product);
+	}
+	out->figures.selection = selection;
+	return selection ? true : fail_memory(e);
+}
+
+static bool close_private(struct block *b, const struct block_share *share, struct release_value *values, struct plan_column *columns,
+			  struct plan_block *out, struct error *e)
+{
+	struct pricing p = { .groups = 1 };
+	struct rho total = { 0 };
+	size_t product = 1;
+	bool all_public = block_all_public(b, &product), ranked = false;
+
+	if (!choose_max_groups(b, e) || !choose_mechanism(b, share, &p.gaussian, e))
+		return false;
+	if (all_public && product > RELEASE_ROWS_MAX) {
+		fail(e, ERR_TOO_COMPLEX, "the public domains of the group keys have more than %d combinations", RELEASE_ROWS_MAX);
+		error_rule(e, "group selection");
+		return error_hint(e, "Group by fewer columns, or restrict them with WHERE column IN (...).");
+	}
+	if (b->n_keys > 0) {
+		bool few = all_public && product <= (size_t)b->max_groups;
+		p.groups = few ? (product ? product : 1) : (uint64_t)b->max_groups;
+		ranked = !few;
+	}
+	uint64_t parts = b->n_aggregates + !all_public;
+	if (parts == 0)
+		parts = 1;
+	p.epsilon.pico = share->epsilon.pico / parts;
+	if (!loss_rho_of_pure(share->epsilon, &total)) {
+		fail(e, ERR_BAD_PARAMETER, "epsilon is out of range");
+		return error_hint(e, "Choose a smaller noisegate.epsilon.");
+	}
+	p.rho.pico = total.pico / parts;
+	out->spec.private_noise = true;
+	out->spec.selection = SELECT_ALL;
+	if (!make_values(b, &p, b->n_keys + !all_public, values, columns, e) || (!all_public && !threshold(b, share, &p, out, e)))
+		return false;
+	if (all_public && !make_domains(b, out, e))
+		return false;
+	bool draws = b->n_aggregates > 0 || !all_public; /* keys of public domains alone reveal nothing */
+	out->figures.epsilon = p.gaussian || !draws ? (struct eps){ 0 } : share->epsilon;
+	out->figures.rho = draws ? total : (struct rho){ 0 };
+	return describe(b, &p, ranked, product, out, e) && block_emit(b, ranked, !all_public, out, e);
+}
+
+/* The aggregation rule's output constraints; tables of other rules have none. */
+static bool close_exact(struct block *b, struct release_value *values, struct plan_column *columns, struct plan_block *out,
+			struct error *e)
+{
+	const struct pricing none = { .groups = 1 };
+	size_t n = 0, column = b->n_keys + b->n_aggregates;
+
+	for (size_t i = 0; i < b->rel.n_scans; i++) {
+		const struct policy_table *t = b->rel.scans[i]->table;
+		n += t->rule == RULE_AGGREGATION ? t->aggregation.n_constraints : 0;
+	}
+	struct release_minimum *minimums = arena_array(b->planning->arena, n ? n : 1, struct release_minimum);
+	if (!minimums)
+		return fail_memory(e);
+	n = 0;
+	for (size_t i = 0; i < b->rel.n_scans; i++) {
+		const struct policy_table *t = b->rel.scans[i]->table;
+		for (size_t j = 0; t->rule == RULE_AGGREGATION && j < t->aggregation.n_constraints; j++)
+			minimums[n++] = (struct release_minimum){ column++, t->aggregation.constraints[j].minimum };
+	}
+	out->spec.selection = SELECT_MINIMUM;
+	out->spec.minimums = minimums;
+	out->spec.n_minimums = n;
+	out->figures.bounding = "none: exact values";
+	out->figures.mechanism = "none";
+	out->figures.selection = n > 0 ? "rows below the rule's minimum counts are dropped" : "public tables: every row";
+	return make_values(b, &none, b->n_keys, values, columns, e) && block_emit(b, false, false, out, e);
+}
+
+bool block_close(struct block *b, const struct block_share *share, struct plan_block *out, struct error *e)
+{
+	struct arena *a = b->planning->arena;
+	size_t n = block_columns(b);
+	struct plan_column *columns = arena_array(a, n ? n : 1, struct plan_column);
+	struct release_value *values = arena_array(a, b->n_aggregates ? b->n_aggregates : 1, struct release_value);
+
+	if (!columns || !values)
+		return fail_memory(e);
+	*out = (struct plan_block){ .columns = columns, .n_columns = n, .tables = b->tables, .n_tables = b->n_tables };
+	for (size_t i = 0; i < b->n_keys; i++) {
+		const struct key *k = &b->keys[i];
+		columns[i] = (struct plan_column){ .name = k->name, .type = k->expr->type, .label = k->label };
+		if (b->dp && !block_key_domain(b, &b->keys[i], e))
+			return false;
+	}
+	out->spec.n_keys = b->n_keys;
+	out->spec.values = values;
+	out->spec.n_values = b->n_aggregates;
+	return b->dp ? close_private(b, share, values, columns, out, e) : close_exact(b, values, columns, out, e);
+}
