@@ -28,8 +28,11 @@ struct noise {
 /* One sample.  ERR_INTERNAL when the random source fails or the law is out of range; *out untouched then. */
 MUST_CHECK bool noise_sample(const struct noise *n, const struct rng *r, i128 *out, struct error *e);
 
-/* P[X >= x] for the exact discrete law, rounded up (an upper bound); for thresholds and their delta. */
+/* P[X >= x] for the exact discrete law, rounded up (an upper bound); for thresholds and their delta.  1 for x <= 0. */
 double noise_tail(const struct noise *n, i128 x);
+
+/* P[X >= x] of the discrete Gaussian with variance parameter s2, by summation (relative error below 1e-12): slow for large s2, for calibration only. */
+double noise_gaussian_tail_exact(double s2, double x);
 
 /* The smallest w >= 0 with P[|X| <= w] >= confidence (0 < confidence < 1). */
 double noise_half_width(const struct noise *n, double confidence);

@@ -1,0 +1,162 @@
+#include "mechanisms/bits.h"
+
+#include <openssl/bn.h>
+
+static int bit_length(u128 n)
+{
+	int bits = 0;
+
+	for (; n > 0; n >>= 1)
+		bits++;
+	return bits;
+}
+
+bool bits_below(const struct rng *r, u128 n, u128 *out)
+{
+	BUG_IF(n == 0);
+	int bits = bit_length(n - 1);
+	size_t bytes = ((size_t)bits + 7) / 8;
+	u128 mask = bits == 128 ? ~(u128)0 : ((u128)1 << bits) - 1;
+
+	if (bits == 0) {
+		*out = 0;
+		return true;
+	}
+	for (;;) {
+		uint8_t raw[16];
+		u128 v = 0;
+		if (!rng_fill(r, raw, bytes))
+			return false;
+		for (size_t i = 0; i < bytes; i++)
+			v = v << 8 | raw[i];
+		v &= mask;
+		if (v < n) {
+			*out = v;
+			return true;
+		}
+	}
+}
+
+bool bits_bernoulli(const struct rng *r, u128 num, u128 den, bool *out)
+{
+	u128 v;
+
+	if (!bits_below(r, den, &v))
+		return false;
+	*out = v < num;
+	return true;
+}
+
+/* exp(-num/den) for num <= den: K-th trial succeeds with num/(den*K); true iff the first failure is at an odd K. */
+static bool bernoulli_exp_small(const struct rng *r, u128 num, u128 den, bool *out)
+{
+	for (unsigned k = 1;; k++) {
+		bool hit;
+		BUG_IF(k > 60000); /* probability below 1/60000!: the random source is broken */
+		if (!bits_bernoulli(r, num, den * k, &hit))
+			return false;
+		if (!hit) {
+			*out = k % 2 == 1;
+			return true;
+		}
+	}
+}
+
+bool bits_bernoulli_exp(const struct rng *r, u128 num, u128 den, bool *out)
+{
+	BUG_IF(den == 0 || den >> 112);
+	for (; num > den; num -= den) {
+		bool hit;
+		if (!bernoulli_exp_small(r, 1, 1, &hit))
+			return false;
+		if (!hit) { /* ends after 1.58 rounds on average, however large num is */
+			*out = false;
+			return true;
+		}
+	}
+	return bernoulli_exp_small(r, num, den, out);
+}
+
+/* --- big integers, for scales whose squares leave 128 bits --------------------------------------------------------------- */
+
+static BIGNUM *big(u128 v)
+{
+	uint8_t raw[16];
+
+	for (int i = 15; i >= 0; i--, v >>= 8)
+		raw[i] = (uint8_t)v;
+	return BN_bin2bn(raw, sizeof(raw), NULL);
+}
+
+/* 1 with probability num/den, 0 otherwise, -1 on failure. */
+static int big_bernoulli(const struct rng *r, const BIGNUM *num, const BIGNUM *den)
+{
+	uint8_t raw[256];
+	int bits = BN_num_bits(den), bytes = (bits + 7) / 8, result = -1;
+	BIGNUM *v = BN_new();
+
+	while (v && bytes <= (int)sizeof(raw)) {
+		if (!rng_fill(r, raw, (size_t)bytes) || !BN_bin2bn(raw, bytes, v))
+			break;
+		if (BN_num_bits(v) > bits && !BN_mask_bits(v, bits))
+			break;
+		if (BN_cmp(v, den) < 0) {
+			result = BN_cmp(v, num) < 0;
+			break;
+		}
+	}
+	BN_clear_free(v);
+	return result;
+}
+
+/* 1 with probability exp(-num/den) for num <= den. */
+static int big_exp_small(const struct rng *r, const BIGNUM *num, const BIGNUM *den)
+{
+	BIGNUM *scaled = BN_dup(den);
+	int hit = scaled ? 1 : -1;
+	unsigned k = 0;
+
+	while (hit == 1) {
+		k++;
+		if (!BN_copy(scaled, den) || !BN_mul_word(scaled, k))
+			hit = -1;
+		else
+			hit = big_bernoulli(r, num, scaled);
+	}
+	BN_clear_free(scaled);
+	return hit < 0 ? -1 : k % 2 == 1;
+}
+
+static int big_exp(const struct rng *r, BIGNUM *num, const BIGNUM *den)
+{
+	while (BN_cmp(num, den) > 0) {
+		bool hit;
+		if (!bits_bernoulli_exp(r, 1, 1, &hit) || !BN_sub(num, num, den))
+			return -1;
+		if (!hit)
+			return 0;
+	}
+	return big_exp_small(r, num, den);
+}
+
+bool bits_bernoulli_exp_gauss(const struct rng *r, u128 a, u128 p, uint64_t q, u128 t, bool *out)
+{
+	BN_CTX *ctx = BN_CTX_new();
+	BIGNUM *num = big(a), *den = big(p), *bq = big(q), *bt = big(t), *bp = big(p);
+	int hit = -1;
+
+	if (ctx && num && den && bq && bt && bp && BN_mul(num, num, bq, ctx) && BN_mul(num, num, bt, ctx) && BN_sub(num, num, bp) &&
+	    BN_sqr(num, num, ctx) && BN_mul(den, den, bq, ctx) && BN_mul(den, den, bt, ctx) && BN_mul(den, den, bt, ctx) &&
+	    BN_lshift1(den, den))
+		hit = big_exp(r, num, den);
+	BN_clear_free(num);
+	BN_clear_free(den);
+	BN_clear_free(bq);
+	BN_clear_free(bt);
+	BN_clear_free(bp);
+	BN_CTX_free(ctx);
+	if (hit < 0)
+		return false;
+	*out = hit == 1;
+	return true;
+}

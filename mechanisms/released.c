@@ -1,0 +1,323 @@
+#include "mechanisms/released.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "mechanisms/select.h"
+
+struct released {
+	size_t n_rows, n_columns, cap;
+	const char **cells;
+};
+
+struct making {
+	const struct release_spec *spec;
+	const struct exact_rows *rows;
+	const struct rng *rng;
+	struct arena *arena;
+	struct released *out;
+};
+
+static bool bad_cell(struct error *e)
+{
+	return fail(e, ERR_UPSTREAM, "the upstream could not run the query");
+}
+
+static const char *exact_cell(const struct making *m, size_t row, size_t column)
+{
+	BUG_IF(column >= m->rows->n_columns);
+	return m->rows->cells[row * m->rows->n_columns + column];
+}
+
+/* The exact integer of a cell, or 0 for a group that the data does not have (row == SIZE_MAX) and for NULL. */
+static bool exact_integer(const struct making *m, size_t row, size_t column, i128 *out, struct error *e)
+{
+	const char *s = row == SIZE_MAX ? NULL : exact_cell(m, row, column);
+
+	*out = 0;
+	if (!s)
+		return true;
+	const i128 most = (i128)1 << 120; /* far beyond any sum of clamped partials; leaves room for noise */
+	return number_i128(s, -most, most, out) ? true : bad_cell(e);
+}
+
+static bool noised(const struct making *m, size_t row, size_t column, const struct noise *noise, i128 *out, struct error *e)
+{
+	i128 exact, sample;
+
+	if (!exact_integer(m, row, column, &exact, e) || !noise_sample(noise, m->rng, &sample, e))
+		return false;
+	if (__builtin_add_overflow(exact, sample, out))
+		return bad_cell(e);
+	return true;
+}
+
+static const char *text_of(const struct making *m, struct decimal d)
+{
+	struct wr w;
+
+	wr_init(&w, m->arena, 128);
+	decimal_put(&w, d);
+	return wr_ok(&w) ? wr_text(&w) : NULL;
+}
+
+/* digits * grid as text; grid digits may be other than 1 (0.05). */
+static const char *in_units(const struct making *m, const struct release_value *v, i128 units)
+{
+	i128 digits;
+
+	if (__builtin_mul_overflow(units, v->grid.digits, &digits))
+		return NULL;
+	if (v->format == FORMAT_INT8) {
+		digits = digits > INT64_MAX ? INT64_MAX : digits < INT64_MIN ? INT64_MIN : digits;
+		return text_of(m, (struct decimal){ digits, 0 });
+	}
+	return text_of(m, (struct decimal){ digits, v->grid.scale });
+}
+
+/* a / b rounded half away from zero, b > 0. */
+static i128 divide_rounded(i128 a, i128 b)
+{
+	i128 q = a / b, r = a % b;
+
+	if (r < 0)
+		r = -r;
+	if (r >= b - r)
+		q += a < 0 ? -1 : 1;
+	return q;
+}
+
+/* (lo + hi)/2 + S/(2n) on noised n and S: post-processing in integers, clamped to the bounds. */
+static const char *average(const struct making *m, const struct release_value *v, i128 n, i128 sum)
+{
+	i128 scale = 1, twice, lo, hi;
+
+	if (n < 1)
+		n = 1;
+	for (int i = 0; i < v->extra_scale; i++)
+		scale *= 10;
+	i128 spread = (v->hi - v->lo) * n; /* |S| beyond it is clamped anyway; keeps the products small */
+	sum = sum > spread ? spread : sum < -spread ? -spread : sum;
+	if (__builtin_mul_overflow((v->lo + v->hi) * n + sum, scale, &twice))
+		return NULL;
+	i128 mean = divide_rounded(twice, 2 * n);
+	if (__builtin_mul_overflow(v->lo, scale, &lo) || __builtin_mul_overflow(v->hi, scale, &hi))
+		return NULL;
+	mean = mean < lo ? lo : mean > hi ? hi : mean;
+	if (__builtin_mul_overflow(mean, v->grid.digits, &mean))
+		return NULL;
+	return text_of(m, (struct decimal){ mean, v->grid.scale + v->extra_scale });
+}
+
+static bool release_one(const struct making *m, size_t row, const struct release_value *v, const char **out, struct error *e)
+{
+	i128 x, sum;
+
+	if (v->kind == RELEASE_EXACT) {
+		*out = row == SIZE_MAX ? NULL : exact_cell(m, row, v->column);
+		if (*out && !(*out = arena_strdup(m->arena, *out)))
+			return fail_memory(e);
+		return true;
+	}
+	if (!noised(m, row, v->column, &v->noise, &x, e))
+		return false;
+	if (v->kind == RELEASE_AVG) {
+		if (!noised(m, row, v->column + 1, &v->noise_sum, &sum, e))
+			return false;
+		*out = average(m, v, x, sum);
+	} else {
+		*out = in_units(m, v, x);
+	}
+	return *out ? true : bad_cell(e);
+}
+
+/* Appends a row: keys given, values from an exact row or, for an empty public group, from zeros. */
+static bool add_row(struct making *m, const char *const *keys, size_t row, struct error *e)
+{
+	struct released *r = m->out;
+
+	if (r->n_rows == RELEASE_ROWS_MAX) {
+		fail(e, ERR_TOO_COMPLEX, "the result would have more than %d rows", RELEASE_ROWS_MAX);
+		return error_hint(e, "Group by fewer or coarser keys.");
+	}
+	if (r->n_rows == r->cap) {
+		size_t cap = r->cap ? r->cap * 2 : 16;
+		const char **cells = arena_alloc(m->arena, cap * (r->n_columns ? r->n_columns : 1), sizeof(*cells));
+		if (!cells)
+			return fail_memory(e);
+		mem_copy(cells, r->cells, r->n_rows * r->n_columns * sizeof(*cells));
+		r->cells = cells;
+		r->cap = cap;
+	}
+	const char **to = r->cells + r->n_rows * r->n_columns;
+	for (size_t i = 0; i < m->spec->n_keys; i++) {
+		to[i] = keys[i] ? arena_strdup(m->arena, keys[i]) : NULL;
+		if (keys[i] && !to[i])
+			return fail_memory(e);
+	}
+	for (size_t i = 0; i < m->spec->n_values; i++) {
+		if (!release_one(m, row, &m->spec->values[i], &to[m->spec->n_keys + i], e))
+			return false;
+	}
+	r->n_rows++;
+	return true;
+}
+
+static bool keys_equal(const char *const *a, const char *const *b, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!text_eq(a[i], b[i]))
+			return false;
+	}
+	return true;
+}
+
+static uint64_t hash_keys(const char *const *keys, size_t n)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (size_t i = 0; i < n; i++) {
+		for (const char *s = keys[i] ? keys[i] : "\1"; *s; s++)
+			h = (h ^ (unsigned char)*s) * UINT64_C(1099511628211);
+		h = (h ^ 0xff) * UINT64_C(1099511628211);
+	}
+	return h;
+}
+
+/* Open addressing over the exact rows, by their keys. */
+struct index {
+	size_t *slots; /* row + 1, 0 empty */
+	size_t mask;
+};
+
+static bool index_rows(struct making *m, struct index *x, struct error *e)
+{
+	size_t size = 16;
+
+	while (size < m->rows->n_rows * 2)
+		size *= 2;
+	x->mask = size - 1;
+	x->slots = arena_array(m->arena, size, size_t);
+	if (!x->slots)
+		return fail_memory(e);
+	for (size_t i = 0; i < m->rows->n_rows; i++) {
+		size_t at = hash_keys(m->rows->cells + i * m->rows->n_columns, m->spec->n_keys) & x->mask;
+		while (x->slots[at])
+			at = (at + 1) & x->mask;
+		x->slots[at] = i + 1;
+	}
+	return true;
+}
+
+static size_t find_row(const struct making *m, const struct index *x, const char *const *keys)
+{
+	for (size_t at = hash_keys(keys, m->spec->n_keys) & x->mask; x->slots[at]; at = (at + 1) & x->mask) {
+		size_t row = x->slots[at] - 1;
+		if (keys_equal(m->rows->cells + row * m->rows->n_columns, keys, m->spec->n_keys))
+			return row;
+	}
+	return SIZE_MAX;
+}
+
+/* Every combination of the public domains, the last key fastest. */
+static bool release_domains(struct making *m, struct error *e)
+{
+	const struct release_spec *s = m->spec;
+	size_t *at = arena_array(m->arena, s->n_keys, size_t);
+	const char **keys = arena_array(m->arena, s->n_keys, const char *);
+	struct index index;
+
+	if (!at || !keys)
+		return fail_memory(e);
+	if (!index_rows(m, &index, e))
+		return false;
+	for (size_t i = 0; i < s->n_keys; i++) {
+		if (s->n_domain[i] == 0)
+			return true;
+	}
+	for (;;) {
+		for (size_t i = 0; i < s->n_keys; i++)
+			keys[i] = s->domains[i][at[i]];
+		if (!add_row(m, keys, find_row(m, &index, keys), e))
+			return false;
+		size_t i = s->n_keys;
+		while (i > 0 && ++at[i - 1] == s->n_domain[i - 1])
+			at[--i] = 0;
+		if (i == 0)
+			return true;
+	}
+}
+
+static bool row_selected(const struct making *m, size_t row, bool *keep, struct error *e)
+{
+	const struct release_spec *s = m->spec;
+	i128 n;
+
+	*keep = true;
+	if (s->selection == SELECT_THRESHOLD) {
+		if (!noised(m, row, s->units_column, &s->units_noise, &n, e))
+			return false;
+		*keep = select_keeps(n, s->threshold);
+		return true;
+	}
+	for (size_t i = 0; i < s->n_minimums; i++) {
+		if (!exact_integer(m, row, s->minimums[i].column, &n, e))
+			return false;
+		*keep = *keep && n >= s->minimums[i].minimum;
+	}
+	return true;
+}
+
+static bool release_rows(struct making *m, struct error *e)
+{
+	for (size_t row = 0; row < m->rows->n_rows; row++) {
+		bool keep;
+		if (!row_selected(m, row, &keep, e))
+			return false;
+		if (keep && !add_row(m, m->rows->cells + row * m->rows->n_columns, row, e))
+			return false;
+	}
+	return true;
+}
+
+static void check_spec(const struct release_spec *s)
+{
+	BUG_IF(s->private_noise && s->selection == SELECT_MINIMUM);
+	BUG_IF(!s->private_noise && s->selection != SELECT_MINIMUM);
+	for (size_t i = 0; i < s->n_values; i++)
+		BUG_IF(s->private_noise == (s->values[i].kind == RELEASE_EXACT));
+}
+
+bool release_make(const struct release_spec *spec, const struct exact_rows *rows, const struct rng *r, struct arena *a,
+		  const struct released **out, struct error *e)
+{
+	struct making m = { .spec = spec, .rows = rows, .rng = r, .arena = a };
+
+	check_spec(spec);
+	m.out = arena_new(a, struct released);
+	if (!m.out)
+		return fail_memory(e);
+	m.out->n_columns = spec->n_keys + spec->n_values;
+	bool single = spec->selection == SELECT_ALL && spec->n_keys == 0;
+	bool ok = single ? add_row(&m, NULL, rows->n_rows > 0 ? 0 : SIZE_MAX, e)
+			 : spec->selection == SELECT_ALL ? release_domains(&m, e) : release_rows(&m, e);
+	if (!ok)
+		return false;
+	*out = m.out;
+	return true;
+}
+
+size_t released_rows(const struct released *r)
+{
+	return r->n_rows;
+}
+
+size_t released_columns(const struct released *r)
+{
+	return r->n_columns;
+}
+
+const char *released_cell(const struct released *r, size_t row, size_t column)
+{
+	BUG_IF(row >= r->n_rows || column >= r->n_columns);
+	return r->cells[row * r->n_columns + column];
+}
