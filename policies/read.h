@@ -1,0 +1,49 @@
+/* Reading values out of the YAML tree; every mistake is reported and reading goes on with a default, so that one run finds them all. */
+#ifndef NG_POLICIES_READ_H
+#define NG_POLICIES_READ_H
+
+#include "policies/yaml.h"
+
+struct reader {
+	struct arena *arena;
+	struct policy_report *report;
+	struct policy *policy;
+	const char *directory;
+	bool no_memory;
+};
+
+/* Reports keys of a map that are not in the list; keys behind `later` (NULL-terminated) get "not supported in this version". */
+void read_known(struct reader *r, const struct yaml_node *map, const char *what, const char *const *keys, size_t n_keys,
+		const char *const *later);
+
+/* The value under a key, or NULL. */
+const struct yaml_node *read_get(const struct yaml_node *map, const char *key);
+
+/* The value under a key; reports its absence when required. */
+const struct yaml_node *read_need(struct reader *r, const struct yaml_node *map, const char *key, const char *what);
+
+bool read_is(struct reader *r, const struct yaml_node *n, enum yaml_kind kind, const char *what);
+
+/* Scalars; NULL node: the fallback, silently. */
+const char *read_text(struct reader *r, const struct yaml_node *n, const char *what, const char *fallback);
+int64_t read_int(struct reader *r, const struct yaml_node *n, const char *what, int64_t lo, int64_t hi, int64_t fallback);
+bool read_bool(struct reader *r, const struct yaml_node *n, const char *what, bool fallback);
+bool read_decimal(struct reader *r, const struct yaml_node *n, const char *what, struct decimal *out); /* false: reported or NULL */
+int read_choice(struct reader *r, const struct yaml_node *n, const char *what, const char *const *choices, size_t n_choices, int fallback);
+
+/* A SQL identifier: 1..63 bytes. */
+const char *read_name(struct reader *r, const struct yaml_node *n, const char *what);
+
+/* "schema.name" into its parts; false when reported. */
+bool read_qualified(struct reader *r, const struct yaml_node *n, const char *what, const char **schema, const char **name);
+
+void *read_array(struct reader *r, size_t n, size_t size);
+
+/* Parts of the file, in files of their own. */
+void read_server(struct reader *r, const struct yaml_node *root);
+void read_tables(struct reader *r, const struct yaml_node *tables);
+void read_budgets(struct reader *r, const struct yaml_node *budgets);
+
+#define READ_AT(node) (node)->line, (node)->column
+
+#endif

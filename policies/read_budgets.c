@@ -1,0 +1,141 @@
+/* budgets: limits, what one query may cost, windows, accounting. */
+#include "policies/read.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+static void read_eps(struct reader *r, const struct yaml_node *n, const char *what, struct eps *out)
+{
+	struct decimal d;
+
+	if (!n || !read_decimal(r, n, what, &d))
+		return;
+	if (!eps_from_decimal(d, out) || out->pico == 0 || out->pico > 100 * EPS_ONE) {
+		report_error(r->report, READ_AT(n), "", "%s must be above 0 and at most 100, with at most 12 decimals", what);
+		out->pico = EPS_ONE;
+	}
+}
+
+static void read_delta(struct reader *r, const struct yaml_node *n, const char *what, struct delta *out)
+{
+	struct decimal d;
+
+	if (!n || !read_decimal(r, n, what, &d))
+		return;
+	if (!delta_from_decimal(d, out) || out->atto > DELTA_ONE / 1000) {
+		report_error(r->report, READ_AT(n), "it should be far below 1 / number of people", "%s must be from 0 to 0.001", what);
+		out->atto = 0;
+	} else if (out->atto > DELTA_ONE / 100000) {
+		report_warning(r->report, READ_AT(n), "%s above 1e-5: with more than 100,000 people someone may be exposed", what);
+	}
+}
+
+static void read_per_query(struct reader *r, const struct yaml_node *n, struct policy_budget *b)
+{
+	static const char *const keys[] = { "epsilon", "max_epsilon", "delta", "max_delta" };
+
+	b->query_epsilon.pico = b->epsilon.pico / 10 < EPS_ONE / 2 ? b->epsilon.pico / 10 : EPS_ONE / 2;
+	b->query_max_epsilon = b->epsilon;
+	b->query_delta.atto = b->delta.atto / 100;
+	b->query_max_delta = b->delta;
+	if (!read_is(r, n, YAML_MAP, "per_query"))
+		return;
+	read_known(r, n, "per_query", keys, ARRAY_LEN(keys), NULL);
+	read_eps(r, read_get(n, "epsilon"), "epsilon", &b->query_epsilon);
+	read_eps(r, read_get(n, "max_epsilon"), "max_epsilon", &b->query_max_epsilon);
+	read_delta(r, read_get(n, "delta"), "delta", &b->query_delta);
+	read_delta(r, read_get(n, "max_delta"), "max_delta", &b->query_max_delta);
+	if (b->query_epsilon.pico > b->query_max_epsilon.pico)
+		report_error(r->report, READ_AT(n), "", "per_query.epsilon is above per_query.max_epsilon");
+	if (b->query_max_epsilon.pico > b->epsilon.pico)
+		report_error(r->report, READ_AT(n), "", "a query may cost more than the whole budget");
+	if (b->query_delta.atto > b->query_max_delta.atto || b->query_max_delta.atto > b->delta.atto)
+		report_error(r->report, READ_AT(n), "", "per_query.delta, max_delta and delta must not decrease in this order");
+}
+
+/* "customers" (of the owner) or "brand.customers". */
+static void find_table(struct reader *r, const struct yaml_node *n, struct policy_budget *b)
+{
+	const char *name = read_text(r, n, "table", NULL);
+	size_t found = 0;
+
+	if (!name)
+		return;
+	for (size_t i = 0; i < r->policy->n_tables; i++) {
+		const struct policy_table *t = &r->policy->tables[i];
+		const char *dot = strchr(name, '.');
+		bool match = dot ? text_eq(dot + 1, t->name) && strlen(t->schema) == (size_t)(dot - name) && text_starts(name, t->schema)
+				 : text_eq(name, t->name) && text_eq(b->owner, t->owner);
+		if (!match)
+			continue;
+		found++;
+		b->schema = t->schema;
+		b->table = t->name;
+		if (!text_eq(t->owner, b->owner))
+			report_error(r->report, READ_AT(n), "", "table %s.%s belongs to \"%s\"", t->schema, t->name, t->owner);
+		if (t->rule != RULE_DIFFERENTIAL_PRIVACY)
+			report_error(r->report, READ_AT(n), "", "table %s.%s is not under differential_privacy: a budget has no meaning",
+				     t->schema, t->name);
+	}
+	if (found == 0)
+		report_error(r->report, READ_AT(n), "", "unknown table \"%s\" of \"%s\"", name, b->owner);
+	else if (found > 1)
+		report_error(r->report, READ_AT(n), "write schema.table", "table \"%s\" is ambiguous", name);
+}
+
+static void read_analyst(struct reader *r, const struct yaml_node *n, struct policy_budget *b)
+{
+	b->analyst = read_text(r, n, "analyst", "?");
+	const struct policy_member *m = policy_find_member(r->policy, b->analyst);
+	if (n && !m)
+		report_error(r->report, READ_AT(n), "", "unknown member \"%s\"", b->analyst);
+	else if (m && !(m->abilities & ABILITY_QUERY))
+		report_error(r->report, READ_AT(n), "", "member \"%s\" lacks the ability query", b->analyst);
+}
+
+static void read_budget(struct reader *r, const struct yaml_node *n, struct policy_budget *b)
+{
+	static const char *const keys[] = { "owner", "table", "analyst", "epsilon", "delta", "per_query", "refresh", "accounting" };
+	static const char *const methods[] = { "pure", "zcdp" };
+	static const char *const windows[] = { "none", "daily", "weekly", "monthly" };
+
+	*b = (struct policy_budget){ .owner = "?", .schema = "?", .table = "?", .analyst = "?", .epsilon = { EPS_ONE } };
+	if (!read_is(r, n, YAML_MAP, "a budget"))
+		return;
+	read_known(r, n, "a budget", keys, ARRAY_LEN(keys), NULL);
+	const struct yaml_node *owner = read_need(r, n, "owner", "a budget");
+	b->owner = read_text(r, owner, "owner", "?");
+	if (owner && !policy_find_member(r->policy, b->owner))
+		report_error(r->report, READ_AT(owner), "", "unknown member \"%s\"", b->owner);
+	else
+		find_table(r, read_need(r, n, "table", "a budget"), b);
+	read_analyst(r, read_need(r, n, "analyst", "a budget"), b);
+	read_eps(r, read_need(r, n, "epsilon", "a budget"), "epsilon", &b->epsilon);
+	read_delta(r, read_get(n, "delta"), "delta", &b->delta);
+	b->accounting = (enum accounting)read_choice(r, read_get(n, "accounting"), "accounting", methods, ARRAY_LEN(methods), 0);
+	b->refresh = (enum refresh)read_choice(r, read_get(n, "refresh"), "refresh", windows, ARRAY_LEN(windows), 0);
+	if (b->accounting == ACCOUNTING_ZCDP && b->delta.atto == 0)
+		report_error(r->report, READ_AT(n), "for example delta: 1e-6", "accounting zcdp needs a delta above 0");
+	read_per_query(r, read_get(n, "per_query"), b);
+}
+
+void read_budgets(struct reader *r, const struct yaml_node *budgets)
+{
+	if (!read_is(r, budgets, YAML_LIST, "budgets"))
+		return;
+	struct policy_budget *b = read_array(r, budgets->n, sizeof(*b));
+	if (!b)
+		return;
+	r->policy->budgets = b;
+	for (size_t i = 0; i < budgets->n; i++) {
+		read_budget(r, budgets->items[i], &b[i]);
+		for (size_t j = 0; j < i; j++) {
+			if (text_eq(b[i].schema, b[j].schema) && text_eq(b[i].table, b[j].table) && text_eq(b[i].analyst, b[j].analyst) &&
+			    !text_eq(b[i].table, "?"))
+				report_error(r->report, READ_AT(budgets->items[i]), "", "a second budget of \"%s\" for %s.%s", b[i].analyst,
+					     b[i].schema, b[i].table);
+		}
+		r->policy->n_budgets = i + 1;
+	}
+}

@@ -1,0 +1,385 @@
+/* tables: columns, units, rules, contribution. */
+#include "policies/read.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+enum { VALUES_MAX = 10000 };
+
+static bool value_ok(enum sql_type t, const char *s)
+{
+	int64_t i;
+	struct decimal d;
+	struct wr w;
+
+	switch (t) {
+	case TYPE_INT2:
+		return number_i64(s, INT16_MIN, INT16_MAX, &i) && (s[0] != '0' || !s[1]) && s[0] != '+' && !text_starts(s, "-0");
+	case TYPE_INT4:
+		return number_i64(s, INT32_MIN, INT32_MAX, &i) && (s[0] != '0' || !s[1]) && s[0] != '+' && !text_starts(s, "-0");
+	case TYPE_INT8:
+		return number_i64(s, INT64_MIN, INT64_MAX, &i) && (s[0] != '0' || !s[1]) && s[0] != '+' && !text_starts(s, "-0");
+	case TYPE_NUMERIC:
+		wr_init_heap(&w, 256);
+		if (!decimal_parse(s, &d))
+			return false;
+		decimal_put(&w, d);
+		bool same = wr_ok(&w) && text_eq(wr_text(&w), s);
+		wr_free(&w);
+		return same;
+	case TYPE_DATE:
+		return strlen(s) == 10 && s[4] == '-' && s[7] == '-';
+	case TYPE_TEXT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void read_values(struct reader *r, const struct yaml_node *n, struct policy_column *c)
+{
+	if (!read_is(r, n, YAML_LIST, "values"))
+		return;
+	if (n->n == 0 || n->n > VALUES_MAX) {
+		report_error(r->report, READ_AT(n), "", "values must list 1 to %d values", VALUES_MAX);
+		return;
+	}
+	const char **values = read_array(r, n->n, sizeof(*values));
+	if (!values)
+		return;
+	for (size_t i = 0; i < n->n; i++) {
+		const char *s = n->items[i]->kind == YAML_SCALAR ? n->items[i]->text : NULL;
+		if (!s || !value_ok(c->type, s)) {
+			report_error(r->report, READ_AT(n->items[i]), "", "\"%s\" is not a %s in its canonical form", s ? s : "?",
+				     sql_type_name(c->type));
+			continue;
+		}
+		for (size_t j = 0; j < c->n_values; j++) {
+			if (text_eq(values[j], s)) {
+				report_error(r->report, READ_AT(n->items[i]), "", "value \"%s\" appears twice", s);
+				s = NULL;
+				break;
+			}
+		}
+		if (s)
+			values[c->n_values++] = s;
+	}
+	c->values = values;
+}
+
+static void read_bounds(struct reader *r, const struct yaml_node *n, const struct yaml_node *grid, struct policy_column *c)
+{
+	bool number = sql_type_is_number(c->type), whole = number && c->type != TYPE_NUMERIC && c->type != TYPE_FLOAT8;
+	int order;
+	i128 lo, hi;
+
+	c->grid = whole ? (struct decimal){ 1, 0 } : (struct decimal){ 1, 2 };
+	if ((n || grid) && !number) {
+		report_error(r->report, READ_AT(n ? n : grid), "", "%s is for numbers; \"%s\" is %s", n ? "bounds" : "grid", c->name,
+			     sql_type_name(c->type));
+		return;
+	}
+	if (grid && read_decimal(r, grid, "grid", &c->grid) && (c->grid.digits <= 0 || (whole && (c->grid.digits != 1 || c->grid.scale)))) {
+		report_error(r->report, READ_AT(grid), "", whole ? "the grid of an integer is 1" : "grid must be above 0");
+		c->grid = whole ? (struct decimal){ 1, 0 } : (struct decimal){ 1, 2 };
+	}
+	if (!read_is(r, n, YAML_LIST, "bounds"))
+		return;
+	if (n->n != 2) {
+		report_error(r->report, READ_AT(n), "for example [0, 500]", "bounds must be two numbers");
+		return;
+	}
+	if (!read_decimal(r, n->items[0], "the lower bound", &c->lo) || !read_decimal(r, n->items[1], "the upper bound", &c->hi))
+		return;
+	if (!decimal_compare(c->lo, c->hi, &order) || order > 0)
+		report_error(r->report, READ_AT(n), "", "the lower bound is above the upper bound");
+	else if (!decimal_floor_div(c->lo, c->grid, &lo) || !decimal_ceil_div(c->hi, c->grid, &hi) || lo < -((i128)1 << 53) ||
+		 hi > (i128)1 << 53)
+		report_error(r->report, READ_AT(n), "a coarser grid or tighter bounds", "the bounds are too wide for the grid");
+	else
+		c->has_bounds = true;
+}
+
+static void read_column(struct reader *r, const struct yaml_node *name, const struct yaml_node *n, struct policy_column *c)
+{
+	static const char *const keys[] = { "type", "encoding", "key", "bounds", "grid", "values", "comment" };
+	static const char *const encodings[] = { "cleartext", "fingerprint", "sealed" };
+
+	*c = (struct policy_column){ .name = read_name(r, name, "a column's name"), .type = TYPE_TEXT, .grid = { 1, 2 } };
+	if (!c->name)
+		c->name = "?";
+	if (!read_is(r, n, YAML_MAP, "a column"))
+		return;
+	read_known(r, n, "a column", keys, ARRAY_LEN(keys), NULL);
+	const struct yaml_node *type = read_need(r, n, "type", "a column");
+	const char *type_name = read_text(r, type, "type", NULL);
+	bool typed = type_name && sql_type_parse(type_name, &c->type);
+	if (type_name && !typed)
+		report_error(r->report, READ_AT(type),
+			     "boolean, smallint, integer, bigint, numeric, double precision, text, date, timestamp, timestamptz, uuid",
+			     "unknown type \"%s\"", type_name);
+	const struct yaml_node *encoding = read_get(n, "encoding");
+	c->encoding = (enum encoding)read_choice(r, encoding, "encoding", encodings, ARRAY_LEN(encodings), 0);
+	if (c->encoding != ENCODING_CLEARTEXT && typed && c->type != TYPE_TEXT)
+		report_error(r->report, READ_AT(encoding), "", "a %s column has type text", encodings[c->encoding]);
+	c->key = read_text(r, read_get(n, "key"), "key", NULL);
+	if (c->key && c->encoding != ENCODING_FINGERPRINT)
+		report_error(r->report, READ_AT(read_get(n, "key")), "", "key is for fingerprint columns");
+	c->comment = read_text(r, read_get(n, "comment"), "comment", NULL);
+	const struct yaml_node *values = read_get(n, "values");
+	if (values && c->encoding != ENCODING_CLEARTEXT)
+		report_error(r->report, READ_AT(values), "", "a %s column has no public values", encodings[c->encoding]);
+	else if (typed || !type_name)
+		read_values(r, values, c);
+	if (typed)
+		read_bounds(r, read_get(n, "bounds"), read_get(n, "grid"), c);
+}
+
+static void read_columns(struct reader *r, const struct yaml_node *n, struct policy_table *t)
+{
+	if (!read_is(r, n, YAML_MAP, "columns"))
+		return;
+	if (n->n == 0 || n->n > POLICY_COLUMNS_MAX) {
+		report_error(r->report, READ_AT(n), "", "a table has 1 to %d columns", POLICY_COLUMNS_MAX);
+		return;
+	}
+	struct policy_column *columns = read_array(r, n->n, sizeof(*columns));
+	if (!columns)
+		return;
+	for (size_t i = 0; i < n->n; i++)
+		read_column(r, n->keys[i], n->items[i], &columns[i]);
+	t->columns = columns;
+	t->n_columns = n->n;
+}
+
+/* A column named by a scalar; false when reported. */
+static bool column_of(struct reader *r, const struct yaml_node *n, const struct policy_table *t, const char *what, size_t *out)
+{
+	const char *name = read_text(r, n, what, NULL);
+	char hint[160] = "";
+	const char *names[POLICY_COLUMNS_MAX];
+
+	if (!name || t->n_columns == 0)
+		return false;
+	*out = policy_find_column(t, name);
+	if (*out < t->n_columns)
+		return true;
+	for (size_t i = 0; i < t->n_columns; i++)
+		names[i] = t->columns[i].name;
+	const char *near = text_nearest(name, names, t->n_columns);
+	if (near)
+		(void)snprintf(hint, sizeof(hint), "did you mean \"%s\"?", near);
+	report_error(r->report, READ_AT(n), hint, "%s: the table has no column \"%s\"", what, name);
+	return false;
+}
+
+static void read_unit(struct reader *r, const struct yaml_node *table, struct policy_table *t)
+{
+	const struct yaml_node *n = read_need(r, table, "unit", "a table under differential_privacy");
+
+	if (!read_is(r, n, YAML_MAP, "unit"))
+		return;
+	if (n->n != 1) {
+		report_error(r->report, READ_AT(n), "for example unit: { person: email }", "unit must name one privacy unit and its column");
+		return;
+	}
+	const struct policy_unit *u = policy_find_unit(r->policy, n->keys[0]->text);
+	if (!u) {
+		report_error(r->report, READ_AT(n->keys[0]), "declare it under privacy_units", "unknown privacy unit \"%s\"", n->keys[0]->text);
+		return;
+	}
+	const struct yaml_node *column = n->items[0];
+	if (column->kind == YAML_SCALAR && strstr(column->text, "->")) {
+		report_error(r->report, READ_AT(column), "", "a unit reached through another table is not supported in this version");
+		return;
+	}
+	if (!column_of(r, column, t, "unit", &t->unit_column))
+		return;
+	const struct policy_column *c = &t->columns[t->unit_column];
+	if (c->encoding == ENCODING_SEALED)
+		report_error(r->report, READ_AT(column), "a fingerprint column can be a unit", "a sealed column cannot be a privacy unit");
+	else if (c->type != u->type)
+		report_error(r->report, READ_AT(column), "", "column \"%s\" is %s, the unit \"%s\" is %s", c->name, sql_type_name(c->type),
+			     u->name, sql_type_name(u->type));
+	t->unit_name = u->name;
+}
+
+static void read_contribution(struct reader *r, const struct yaml_node *table, struct policy_table *t)
+{
+	static const char *const keys[] = { "max_rows", "max_groups" };
+	const struct yaml_node *n = read_need(r, table, "contribution", "a table under differential_privacy");
+
+	t->max_rows = t->max_groups = 1;
+	if (!read_is(r, n, YAML_MAP, "contribution"))
+		return;
+	read_known(r, n, "contribution", keys, ARRAY_LEN(keys), NULL);
+	t->max_rows = read_int(r, read_need(r, n, "max_rows", "contribution"), "max_rows", 1, 1000000, 1);
+	t->max_groups = read_int(r, read_need(r, n, "max_groups", "contribution"), "max_groups", 1, 1000000, 1);
+}
+
+static void read_column_list(struct reader *r, const struct yaml_node *n, const struct policy_table *t, const char *what,
+			     struct column_set *out)
+{
+	size_t column;
+
+	if (!read_is(r, n, YAML_LIST, what))
+		return;
+	for (size_t i = 0; i < n->n; i++) {
+		if (column_of(r, n->items[i], t, what, &column))
+			column_set_add(out, column);
+	}
+}
+
+static void read_aggregates(struct reader *r, const struct yaml_node *n, struct policy_table *t)
+{
+	static const char *const keys[] = { "columns", "functions" };
+	static const char *const functions[] = { [AGG_COUNT] = "count", [AGG_COUNT_DISTINCT] = "count_distinct", [AGG_SUM] = "sum",
+						 [AGG_AVG] = "avg" };
+
+	if (!read_is(r, n, YAML_LIST, "aggregates"))
+		return;
+	for (size_t i = 0; i < n->n; i++) {
+		const struct yaml_node *entry = n->items[i];
+		struct column_set columns = { { 0 } };
+		if (!read_is(r, entry, YAML_MAP, "an entry of aggregates"))
+			continue;
+		read_known(r, entry, "an entry of aggregates", keys, ARRAY_LEN(keys), NULL);
+		read_column_list(r, read_need(r, entry, "columns", "an entry of aggregates"), t, "columns", &columns);
+		const struct yaml_node *f = read_need(r, entry, "functions", "an entry of aggregates");
+		if (!read_is(r, f, YAML_LIST, "functions"))
+			continue;
+		for (size_t j = 0; j < f->n; j++) {
+			int which = read_choice(r, f->items[j], "a function", functions, ARRAY_LEN(functions), -1);
+			for (size_t k = 0; which >= 0 && k < t->n_columns; k++) {
+				if (column_set_has(&columns, k))
+					column_set_add(&t->aggregation.aggregates[which], k);
+			}
+		}
+	}
+}
+
+static void read_outputs(struct reader *r, const struct yaml_node *n, struct policy_table *t)
+{
+	static const char *const keys[] = { "column", "minimum" };
+
+	if (!read_is(r, n, YAML_LIST, "output"))
+		return;
+	if (n->n == 0)
+		report_error(r->report, READ_AT(n), "", "output needs at least one constraint");
+	struct output_constraint *c = read_array(r, n->n, sizeof(*c));
+	for (size_t i = 0; c && i < n->n; i++) {
+		struct output_constraint *o = &c[t->aggregation.n_constraints];
+		if (!read_is(r, n->items[i], YAML_MAP, "an output constraint"))
+			continue;
+		read_known(r, n->items[i], "an output constraint", keys, ARRAY_LEN(keys), NULL);
+		bool found = column_of(r, read_need(r, n->items[i], "column", "an output constraint"), t, "column", &o->column);
+		o->minimum = read_int(r, read_need(r, n->items[i], "minimum", "an output constraint"), "minimum", 2, 100000, 2);
+		t->aggregation.n_constraints += found;
+	}
+	t->aggregation.constraints = c;
+}
+
+static void read_aggregation(struct reader *r, const struct yaml_node *table, struct policy_table *t)
+{
+	static const char *const keys[] = { "aggregates", "dimensions", "joins", "join_required", "output" };
+	static const char *const required[] = { "querying_member" };
+	const struct yaml_node *n = read_need(r, table, "aggregation", "a table under the rule aggregation");
+
+	if (!read_is(r, n, YAML_MAP, "aggregation"))
+		return;
+	read_known(r, n, "aggregation", keys, ARRAY_LEN(keys), NULL);
+	read_aggregates(r, read_need(r, n, "aggregates", "aggregation"), t);
+	read_column_list(r, read_get(n, "dimensions"), t, "dimensions", &t->aggregation.dimensions);
+	read_column_list(r, read_get(n, "joins"), t, "joins", &t->aggregation.joins);
+	t->aggregation.join_required = read_choice(r, read_get(n, "join_required"), "join_required", required, 1, -1) == 0;
+	read_outputs(r, read_need(r, n, "output", "aggregation"), t);
+	for (size_t i = 0; i < t->n_columns; i++) {
+		bool aggregated = false;
+		for (size_t f = 0; f < AGG_FUNCTIONS; f++)
+			aggregated = aggregated || column_set_has(&t->aggregation.aggregates[f], i);
+		if (column_set_has(&t->aggregation.dimensions, i) && (aggregated || column_set_has(&t->aggregation.joins, i)))
+			report_error(r->report, READ_AT(n), "", "column \"%s\" is a dimension and also aggregated or joined on",
+				     t->columns[i].name);
+	}
+}
+
+static void read_source(struct reader *r, const struct yaml_node *n, struct policy_table *t)
+{
+	const struct yaml_node *source = read_get(n, "source");
+
+	t->source_schema = t->schema;
+	t->source_name = t->name;
+	if (source)
+		(void)read_qualified(r, source, "source", &t->source_schema, &t->source_name);
+}
+
+static bool reserved_schema(const char *s)
+{
+	return text_starts(s, "pg_") || text_eq(s, "information_schema") || text_eq(s, "noisegate");
+}
+
+static void read_rule(struct reader *r, const struct yaml_node *n, struct policy_table *t)
+{
+	static const char *const rules[] = { "public", "differential_privacy", "aggregation", "list", "custom" };
+	static const char *const part_of[] = { "unit", "contribution", "aggregation" };
+	const struct yaml_node *rule = read_need(r, n, "rule", "a table");
+	int which = read_choice(r, rule, "rule", rules, ARRAY_LEN(rules), -1);
+	bool wants[3] = { which == 1, which == 1, which == 2 };
+
+	if (which > 2)
+		report_error(r->report, READ_AT(rule), "", "rule \"%s\" is not supported in this version", rules[which]);
+	t->rule = which == 0 ? RULE_PUBLIC : which == 2 ? RULE_AGGREGATION : RULE_DIFFERENTIAL_PRIVACY;
+	for (size_t i = 0; i < ARRAY_LEN(part_of) && which >= 0 && which <= 2; i++) {
+		const struct yaml_node *part = read_get(n, part_of[i]);
+		if (part && !wants[i])
+			report_error(r->report, READ_AT(part), "", "%s does not belong to the rule %s", part_of[i], rules[which]);
+	}
+	if (which == 1) {
+		read_unit(r, n, t);
+		read_contribution(r, n, t);
+	} else if (which == 2) {
+		read_aggregation(r, n, t);
+	}
+}
+
+static void read_table(struct reader *r, const struct yaml_node *n, struct policy_table *t)
+{
+	static const char *const keys[] = { "name", "owner", "source", "rule", "unit", "columns", "contribution", "aggregation", "comment" };
+	static const char *const later[] = { "join", "list", "custom", "own", NULL };
+
+	*t = (struct policy_table){ .schema = "?", .name = "?", .owner = "?" };
+	if (!read_is(r, n, YAML_MAP, "a table"))
+		return;
+	read_known(r, n, "a table", keys, ARRAY_LEN(keys), later);
+	const struct yaml_node *name = read_need(r, n, "name", "a table");
+	if (read_qualified(r, name, "a table's name", &t->schema, &t->name) && reserved_schema(t->schema))
+		report_error(r->report, READ_AT(name), "", "schema \"%s\" is reserved", t->schema);
+	const struct yaml_node *owner = read_need(r, n, "owner", "a table");
+	t->owner = read_text(r, owner, "owner", "?");
+	const struct policy_member *m = policy_find_member(r->policy, t->owner);
+	if (owner && !m && r->policy->n_members > 0)
+		report_error(r->report, READ_AT(owner), "", "unknown member \"%s\"", t->owner);
+	else if (m && !(m->abilities & ABILITY_CONTRIBUTE))
+		report_error(r->report, READ_AT(owner), "", "member \"%s\" lacks the ability contribute", t->owner);
+	t->comment = read_text(r, read_get(n, "comment"), "comment", NULL);
+	read_source(r, n, t);
+	read_columns(r, read_need(r, n, "columns", "a table"), t);
+	read_rule(r, n, t);
+}
+
+void read_tables(struct reader *r, const struct yaml_node *tables)
+{
+	if (!read_is(r, tables, YAML_LIST, "tables"))
+		return;
+	struct policy_table *t = read_array(r, tables->n, sizeof(*t));
+	if (!t)
+		return;
+	r->policy->tables = t;
+	for (size_t i = 0; i < tables->n; i++) {
+		read_table(r, tables->items[i], &t[i]);
+		if (policy_find_table(r->policy, t[i].schema, t[i].name) && !text_eq(t[i].name, "?"))
+			report_error(r->report, READ_AT(tables->items[i]), "", "table %s.%s is declared twice", t[i].schema, t[i].name);
+		r->policy->n_tables = i + 1;
+	}
+}
