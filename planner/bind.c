@@ -174,7 +174,7 @@ static bool negate_if(const struct binder *b, bool negated, struct expr *x, stru
 static bool bind_in(const struct binder *b, const PgQuery__AExpr *x, struct expr **out, struct error *e)
 {
 	const char *op = catalog_name(x->n_name, x->name);
-	struct expr **tests, *left, *any;
+	struct expr **tests = NULL, *left = NULL, *any = NULL;
 
 	if (!op || x->rexpr->node_case != PG_QUERY__NODE__NODE_LIST)
 		return refuse(b, x->location, e, "expressions", "this form of IN is not supported", "Write x IN (1, 2, 3).");
@@ -196,7 +196,7 @@ static bool bind_in(const struct binder *b, const PgQuery__AExpr *x, struct expr
 static bool bind_between(const struct binder *b, const PgQuery__AExpr *x, struct expr **out, struct error *e)
 {
 	bool negated = x->kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN;
-	struct expr *left, *again, **ends, *parts[2], *both;
+	struct expr *left = NULL, *again, **ends = NULL, *parts[2], *both = NULL;
 
 	if (x->rexpr->node_case != PG_QUERY__NODE__NODE_LIST || x->rexpr->list->n_items != 2)
 		return refuse(b, x->location, e, "expressions", "this form of BETWEEN is not supported", "Write x BETWEEN a AND b.");

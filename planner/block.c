@@ -2,8 +2,11 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "planner/post.h"
 
 typedef PgQuery__Node Node;
+
+enum { KEYS_MAX = 16 };
 
 static bool refuse(const struct block *b, int location, struct error *e, const char *rule, const char *message, const char *hint)
 {
@@ -32,6 +35,8 @@ static bool open_key(struct block *b, const Node *n, struct key *k, size_t numbe
 		return refuse(b, n->grouping_set->location, e, "GROUP BY: sets", "ROLLUP, CUBE and GROUPING SETS are not supported yet",
 			      "Ask one query for each grouping.");
 	if (!bind_expr(&binder, n, &k->expr, e) || !bind_usable(&binder, k->expr, e) || !bind_as(&binder, k->expr, TYPE_TEXT, e))
+		return false;
+	if (!block_check_key(b, k->expr, e))
 		return false;
 	if (expr_is_constant(k->expr))
 		return refuse(b, k->expr->location, e, "GROUP BY: constant", "a constant is no group key", "Leave it out of GROUP BY.");
@@ -66,50 +71,44 @@ bool block_open(const struct planning *p, const struct cte *scope, const PgQuery
 	if (!b)
 		return fail_memory(e);
 	*b = (struct block){ .planning = p, .rel = { .planning = p, .scope = scope } };
-	b->keys = arena_array(p->arena, s->n_group_clause ? s->n_group_clause : 1, struct key);
+	b->keys = arena_array(p->arena, KEYS_MAX, struct key);
 	if (!b->keys)
 		return fail_memory(e);
 	if (!rel_bind_from(&b->rel, s, scope, &b->names, e) || !list_tables(b, e) || !block_check_tables(b, e))
 		return false;
-	for (size_t i = 0; i < s->n_group_clause; i++) {
-		struct key *k = &b->keys[b->n_keys];
-		*k = (struct key){ 0 };
-		if (!open_key(b, s->group_clause[i], k, b->n_keys + 1, e))
-			return false;
-		bool again = false;
-		for (size_t j = 0; j < b->n_keys; j++)
-			again = again || expr_equal(b->keys[j].expr, k->expr);
-		b->n_keys += !again;
-	}
-	if (b->n_keys > 16)
-		return refuse(b, -1, e, "GROUP BY", "at most 16 group keys are supported", "Group by fewer columns.");
 	*out = b;
 	return true;
 }
 
-/* --- aggregates --------------------------------------------------------------------------------------------------------- */
-
-static bool is_aggregate(const PgQuery__FuncCall *f, const char **name)
+bool block_group(struct block *b, const Node *n, struct error *e)
 {
-	static const char *const known[] = { "count",	  "sum",	"avg",	   "min",	 "max",		"var_pop",	"var_samp",	 "variance",
-					     "stddev",	  "stddev_pop", "stddev_samp", "corr",	 "covar_pop",	"covar_samp",	"array_agg",
-					     "string_agg", "bool_and",	"bool_or", "every",	 "bit_and",	"bit_or",	"bit_xor",
-					     "json_agg",  "jsonb_agg",	"json_object_agg", "jsonb_object_agg", "mode", "percentile_cont",
-					     "percentile_disc", "rank", "dense_rank", "xmlagg", "regr_slope", "regr_intercept", "regr_r2",
-					     "regr_count", "regr_avgx", "regr_avgy", "regr_sxx", "regr_sxy", "regr_syy", "any_value",
-					     "range_agg" };
-	const Node *last = f->n_funcname > 0 ? f->funcname[f->n_funcname - 1] : NULL;
+	struct key k = { 0 };
 
-	if (!last || last->node_case != PG_QUERY__NODE__NODE_STRING || f->over)
+	if (b->n_keys == KEYS_MAX)
+		return refuse(b, -1, e, "GROUP BY", "at most 16 group keys are supported", "Group by fewer columns.");
+	if (!open_key(b, n, &k, b->n_keys + 1, e))
 		return false;
-	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-		if (text_eq(known[i], last->string->sval)) {
-			*name = known[i];
+	for (size_t i = 0; i < b->n_keys; i++) {
+		if (expr_equal(b->keys[i].expr, k.expr))
 			return true;
+	}
+	b->expression_keys = b->expression_keys || k.expr->kind != EXPR_COLUMN;
+	b->keys[b->n_keys++] = k;
+	return true;
+}
+
+bool block_has_column(const struct block *b, const char *name)
+{
+	for (size_t t = 0; t < b->names.n; t++) {
+		for (size_t i = 0; i < b->names.tables[t].n; i++) {
+			if (text_eq(b->names.tables[t].names[i], name))
+				return true;
 		}
 	}
 	return false;
 }
+
+/* --- aggregates --------------------------------------------------------------------------------------------------------- */
 
 /* Bounds of a summed expression in grid units, and the type that PostgreSQL gives the result. */
 static bool sum_bounds(struct block *b, struct aggregate *g, int location, struct error *e)
@@ -209,8 +208,9 @@ static bool same_aggregate(const struct aggregate *x, const struct aggregate *y)
 	return (!x->arg || expr_equal(x->arg, y->arg)) && (!x->filter || expr_equal(x->filter, y->filter));
 }
 
-static bool aggregate_column(struct block *b, const PgQuery__FuncCall *f, const char *name, int *column, struct error *e)
+static bool aggregate_column(struct block *b, const PgQuery__FuncCall *f, int *column, struct error *e)
 {
+	const char *name = f->funcname[f->n_funcname - 1]->string->sval;
 	struct arena *a = b->planning->arena;
 	struct aggregate g;
 
@@ -241,14 +241,15 @@ bool block_column(struct block *b, const Node *expr, int *column, struct error *
 {
 	const struct binder binder = { .rel = &b->rel, .names = &b->names };
 	struct error ignored = ERROR_INIT;
-	const char *name;
 	struct expr *x;
 
 	*column = -1;
-	if (expr->node_case == PG_QUERY__NODE__NODE_FUNC_CALL && is_aggregate(expr->func_call, &name))
-		return aggregate_column(b, expr->func_call, name, column, e);
+	if (expr->node_case == PG_QUERY__NODE__NODE_FUNC_CALL && post_is_aggregate(expr->func_call))
+		return aggregate_column(b, expr->func_call, column, e);
 	if (expr->node_case == PG_QUERY__NODE__NODE_A_CONST || expr->node_case == PG_QUERY__NODE__NODE_PARAM_REF)
 		return true;
+	if (expr->node_case != PG_QUERY__NODE__NODE_COLUMN_REF && !b->expression_keys)
+		return true; /* spares binding every level of a long expression again */
 	bool column_ref = expr->node_case == PG_QUERY__NODE__NODE_COLUMN_REF;
 	if (!bind_expr(&binder, expr, &x, &ignored)) {
 		if (!column_ref)

@@ -52,12 +52,18 @@ MUST_CHECK bool query_kind(const struct planning *p, const struct cte *scope, co
 
 struct block; /* one under construction, in the arena */
 
-/* Binds FROM, WHERE, GROUP BY of a SELECT whose FROM is RAW and that aggregates.  All of the rows' rules are checked here or in block_close. */
+/* Binds FROM and WHERE of a SELECT whose FROM is RAW and that aggregates; the rules of its tables are checked here. */
 MUST_CHECK bool block_open(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, struct block **out,
 			   struct error *e);
 
+/* Adds a group key (an expression over input columns; ordinals and aliases are resolved by the caller).  The same key twice is one. */
+MUST_CHECK bool block_group(struct block *b, const PgQuery__Node *key, struct error *e);
+
+/* True when an input column has this name (also when it is ambiguous). */
+MUST_CHECK bool block_has_column(const struct block *b, const char *name);
+
 /*
- * If expr is an aggregate call, or equal to a group key (by expression, alias or ordinal already resolved by the caller), gives its column index
+ * If expr is an aggregate call, or equal to a group key (the same expression), gives its column index
  * in the released row (-1 otherwise: the caller looks inside).  The same aggregate asked twice gives the same column.
  */
 MUST_CHECK bool block_column(struct block *b, const PgQuery__Node *expr, int *column, struct error *e);

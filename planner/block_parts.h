@@ -37,6 +37,7 @@ struct block {
 	struct names names;
 	struct key *keys;
 	size_t n_keys;
+	bool expression_keys; /* some key is more than a column */
 	struct aggregate *aggregates;
 	size_t n_aggregates, cap_aggregates;
 	const struct policy_table **tables;
@@ -52,6 +53,9 @@ MUST_CHECK bool block_check_tables(struct block *b, struct error *e);
 
 /* Refuses an aggregate that a rule does not allow (aggregation rule: listed functions over bare columns). */
 MUST_CHECK bool block_check_aggregate(struct block *b, const struct aggregate *g, int location, struct error *e);
+
+/* Refuses a group key that the aggregation rule does not list as a dimension. */
+MUST_CHECK bool block_check_key(struct block *b, const struct expr *key, struct error *e);
 
 /* The public domain of a key, narrowed by conjuncts that compare it with constants; leaves domain NULL for private keys. */
 MUST_CHECK bool block_key_domain(struct block *b, struct key *k, struct error *e);

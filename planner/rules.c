@@ -216,6 +216,11 @@ bool block_check_tables(struct block *b, struct error *e)
 	return check_aggregation_conditions(b, e);
 }
 
+bool block_check_key(struct block *b, const struct expr *key, struct error *e)
+{
+	return only_dimensions(b, key, e);
+}
+
 static enum agg_function function_of(const struct aggregate *g)
 {
 	switch (g->kind) {

@@ -1,0 +1,170 @@
+#include "planner/explain.h"
+
+#include <stdarg.h>
+
+struct lines {
+	struct arena *arena;
+	const char **items;
+	size_t n, cap;
+	bool failed;
+};
+
+PRINTF_LIKE(2, 3) static void add(struct lines *l, const char *fmt, ...)
+{
+	va_list args;
+	char *text = NULL;
+
+	va_start(args, fmt);
+	int n = vsnprintf(NULL, 0, fmt, args);
+	va_end(args);
+	if (n >= 0)
+		text = arena_alloc(l->arena, (size_t)n + 1, 1);
+	if (text) {
+		va_start(args, fmt);
+		(void)vsnprintf(text, (size_t)n + 1, fmt, args);
+		va_end(args);
+	}
+	const char **grown = arena_grow(l->arena, l->items, l->n, &l->cap, sizeof(*grown));
+	if (!text || !grown) {
+		l->failed = true;
+		return;
+	}
+	l->items = grown;
+	l->items[l->n++] = text;
+}
+
+static const char *rule_name(enum table_rule r)
+{
+	return r == RULE_PUBLIC ? "public" : r == RULE_AGGREGATION ? "aggregation" : "differential_privacy";
+}
+
+static const char *scale_text(struct arena *a, const struct noise *n)
+{
+	struct wr w;
+
+	wr_init(&w, a, 256);
+	wr_str(&w, n->kind == NOISE_LAPLACE ? "scale " : "variance ");
+	wr_fmt(&w, "%.6g", (double)n->num / (double)n->den);
+	return wr_text(&w);
+}
+
+static void explain_value(struct lines *l, const struct plan_settings *s, const struct plan_block *b, size_t i)
+{
+	const struct plan_column *c = &b->columns[b->spec.n_keys + i];
+	const struct release_value *v = &b->spec.values[i];
+
+	if (!c->noised) {
+		add(l, "  %s: exact", c->label);
+		return;
+	}
+	if (v->kind == RELEASE_AVG) {
+		add(l, "  %s: noised count (%s) and noised centred sum (%s); the interval depends on the noised count", c->label,
+		    scale_text(l->arena, &v->noise), scale_text(l->arena, &v->noise_sum));
+		return;
+	}
+	struct wr w;
+	wr_init(&w, l->arena, 64);
+	number_put_i128(&w, c->linf);
+	add(l, "  %s: %s, expected ±%.6g (%g%%), one unit moves a group by at most %s grid units of %g", c->label,
+	    scale_text(l->arena, &v->noise), c->half_width, s->confidence * 100, wr_text(&w), decimal_double(v->grid));
+}
+
+static void explain_block(struct lines *l, const struct plan_settings *s, const struct plan_block *b, size_t number)
+{
+	add(l, "Protected query %zu", number + 1);
+	for (size_t i = 0; i < b->n_tables; i++)
+		add(l, "  table %s.%s: rule %s of \"%s\"", b->tables[i]->schema, b->tables[i]->name, rule_name(b->tables[i]->rule),
+		    b->tables[i]->owner);
+	if (b->figures.unit) {
+		add(l, "  privacy unit: %s; at most %lld rows a group and %lld groups of one unit count (%s)", b->figures.unit,
+		    (long long)b->figures.max_rows, (long long)b->figures.max_groups, b->figures.bounding);
+		add(l, "  mechanism: %s; epsilon %.6g%s", b->figures.mechanism,
+		    eps_double(b->figures.epsilon), b->figures.epsilon.pico == 0 ? " (priced in rho)" : "");
+		if (b->figures.rho.pico > 0)
+			add(l, "  rho of a zCDP account: %.6g", rho_double(b->figures.rho));
+	}
+	add(l, "  groups: %s", b->figures.selection);
+	for (size_t i = 0; i < b->spec.n_values; i++)
+		explain_value(l, s, b, i);
+	add(l, "  upstream: %s", b->sql);
+}
+
+static void explain_charges(struct lines *l, const struct plan *plan)
+{
+	struct wr w;
+
+	for (size_t i = 0; i < plan->n_charges; i++) {
+		const struct plan_charge *c = &plan->charges[i];
+		wr_init(&w, l->arena, 256);
+		if (c->budget->accounting == ACCOUNTING_PURE) {
+			wr_str(&w, "epsilon ");
+			eps_put(&w, c->epsilon);
+		} else {
+			wr_str(&w, "rho ");
+			rho_put(&w, c->rho);
+		}
+		if (c->delta.atto > 0) {
+			wr_str(&w, ", delta ");
+			delta_put(&w, c->delta);
+		}
+		add(l, "Charge to %s.%s: %s", c->budget->schema, c->budget->table, wr_text(&w));
+	}
+	if (plan->n_charges == 0)
+		add(l, "Charge: none");
+}
+
+bool explain_plan(struct arena *a, const struct plan_settings *s, struct plan *plan, struct error *e)
+{
+	struct lines l = { .arena = a };
+
+	for (size_t i = 0; i < plan->n_blocks; i++)
+		explain_block(&l, s, &plan->blocks[i], i);
+	if (plan->kind == PLAN_SIDECAR)
+		add(&l, "Answered by the sidecar: no protected data is read");
+	else if (plan->n_outputs == 0)
+		add(&l, "Post-processing: %s", plan->sidecar_sql);
+	if (plan->kind == PLAN_BLOCKS)
+		explain_charges(&l, plan);
+	plan->explain_lines = l.items;
+	plan->n_explain_lines = l.n;
+	return l.failed ? fail_memory(e) : true;
+}
+
+static void json_noise(struct wr *w, const struct noise *n, i128 linf)
+{
+	wr_fmt(w, "{\"mechanism\":\"%s\",\"num\":\"", n->kind == NOISE_LAPLACE ? "discrete_laplace" : "discrete_gaussian");
+	number_put_i128(w, (i128)n->num);
+	wr_fmt(w, "\",\"den\":\"%llu\"", (unsigned long long)n->den);
+	if (linf > 0) {
+		wr_str(w, ",\"linf\":\"");
+		number_put_i128(w, linf);
+		wr_str(w, "\"");
+	}
+	wr_str(w, "}");
+}
+
+bool explain_json(struct wr *w, const struct plan_block *b)
+{
+	const char *separator = "";
+
+	wr_fmt(w, "{\"groups\":%lld,\"values\":[", (long long)b->figures.max_groups);
+	for (size_t i = 0; i < b->spec.n_values; i++, separator = ",") {
+		const struct release_value *v = &b->spec.values[i];
+		wr_str(w, separator);
+		json_noise(w, &v->noise, b->columns[b->spec.n_keys + i].linf);
+		if (v->kind == RELEASE_AVG) {
+			wr_str(w, ",");
+			json_noise(w, &v->noise_sum, (v->hi - v->lo) * b->figures.max_rows);
+		}
+	}
+	wr_str(w, "]");
+	if (b->spec.selection == SELECT_THRESHOLD) {
+		wr_str(w, ",\"units\":");
+		json_noise(w, &b->spec.units_noise, 1);
+		wr_str(w, ",\"threshold\":\"");
+		number_put_i128(w, b->spec.threshold);
+		wr_str(w, "\"");
+	}
+	wr_str(w, "}");
+	return wr_ok(w);
+}
