@@ -1,0 +1,232 @@
+#include "proxy/upstream.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "proxy/pool.h"
+
+enum {
+	CONNECT_MS = 10000,
+	QUEUE_MS = 60000,
+	PING_AFTER_MS = 5000, /* an idle connection is asked before it is trusted: its end may be gone without a word */
+	PING_MS = 3000,
+	GRACE_MS = 5000, /* beyond the server's own statement_timeout */
+	PASSWORD_MAX = 4096,
+	ROWS_BYTES_MAX = 512 << 20
+};
+
+struct upstream {
+	const struct policy_upstream *policy;
+	char *password; /* NULL: none */
+	struct pool *pool;
+};
+
+/* A lease is the pool's item with what is needed to run and to give it back. */
+struct upstream_lease {
+	struct pool_item *item;
+	const struct policy_upstream *policy;
+	bool healthy;
+};
+
+/* The session state that plans rely on: ISO texts in UTC, nothing found by search path, nothing written. */
+static const char session_state[] =
+	"SELECT pg_catalog.set_config('search_path', '', false), pg_catalog.set_config('TimeZone', 'UTC', false),"
+	" pg_catalog.set_config('DateStyle', 'ISO, YMD', false), pg_catalog.set_config('IntervalStyle', 'postgres', false),"
+	" pg_catalog.set_config('extra_float_digits', '1', false), pg_catalog.set_config('standard_conforming_strings', 'on', false),"
+	" pg_catalog.set_config('bytea_output', 'hex', false), pg_catalog.set_config('default_transaction_read_only', 'on', false),"
+	" pg_catalog.set_config('default_transaction_isolation', 'repeatable read', false), pg_catalog.set_config('jit', 'off', false),"
+	" pg_catalog.set_config('lock_timeout', '10000', false), pg_catalog.set_config('statement_timeout', $1, false)";
+
+static bool fail_upstream(const struct talk_error *te, struct error *e)
+{
+	log_event(LOG_WARNING, "upstream failed", LOG_TEXT("sqlstate", te->sqlstate));
+	fail(e, ERR_UPSTREAM, "the upstream could not run the query");
+	return error_detail(e, "What was charged stays charged.");
+}
+
+static bool fail_no_connection(const struct talk_error *te, struct error *e)
+{
+	log_event(LOG_WARNING, "upstream connection failed", LOG_TEXT("sqlstate", te->sqlstate));
+	fail(e, ERR_UPSTREAM, "could not connect to the upstream");
+	return error_detail(e, "Nothing was charged.") || error_hint(e, "Try again later, or tell the operator of the proxy.");
+}
+
+static bool fail_cancelled(struct error *e)
+{
+	return fail(e, ERR_CANCELLED, "canceling statement due to user request");
+}
+
+static bool set_state(struct upstream *u, PGconn *pg, const struct patience *p, struct talk_error *te)
+{
+	char timeout[16];
+	const char *values[] = { timeout };
+	struct talk_statement st = { .sql = session_state, .n_params = 1, .values = values, .max_bytes = 4096 };
+	struct talk_rows ignored;
+	struct arena a;
+
+	snprintf(timeout, sizeof(timeout), "%d", u->policy->statement_timeout_ms);
+	arena_init(&a, 1 << 16);
+	bool ok = talk_query(pg, &st, p, &a, &ignored, te) == TALK_OK;
+	arena_reset(&a);
+	return ok;
+}
+
+static bool open_connection(void *ctx, const char *key, const struct patience *patience, PGconn **out, struct error *e)
+{
+	struct upstream *u = ctx;
+	struct patience p = { .cancelled = patience->cancelled, .timeout_ms = CONNECT_MS };
+	struct talk_error te = { .sqlstate = "08001" };
+	/* those before dbname may be overridden by the connection string, those behind it may not */
+	const char *const keywords[] = { "tcp_user_timeout", "keepalives_idle", "dbname", "password", "client_encoding", "application_name",
+					 "options", NULL };
+	const char *const values[] = { "10000", "30", u->policy->dsn, u->password, "UTF8", "noisegate", "", NULL };
+	PGconn *pg;
+
+	(void)key;
+	enum talk t = talk_connect(keywords, values, true, &p, &pg, &te);
+	if (t == TALK_CANCELLED)
+		return fail_cancelled(e);
+	if (t != TALK_OK)
+		return fail_no_connection(&te, e);
+	if (!set_state(u, pg, &p, &te)) {
+		PQfinish(pg);
+		return fail_no_connection(&te, e);
+	}
+	*out = pg;
+	return true;
+}
+
+static bool read_password(const struct policy_upstream *p, char **out, struct error *e)
+{
+	struct arena a;
+	char *text = NULL;
+	size_t n = 0;
+
+	*out = NULL;
+	if (p->password_env) {
+		const char *value = getenv(p->password_env);
+		if (!value) {
+			fail(e, ERR_CONFIG, "environment variable \"%s\" with the upstream's password is not set", p->password_env);
+			return error_hint(e, "upstream.password_env names it.");
+		}
+		*out = mem_strdup(value);
+		return *out || fail_memory(e);
+	}
+	if (!p->password_file)
+		return true;
+	arena_init(&a, 4 * PASSWORD_MAX);
+	bool ok = file_read_secret(&a, p->password_file, PASSWORD_MAX, &text, &n, e);
+	if (ok) {
+		text[strcspn(text, "\r\n")] = '\0';
+		*out = mem_strdup(text);
+		ok = *out || fail_memory(e);
+	}
+	arena_reset(&a);
+	return ok;
+}
+
+bool upstream_open(const struct policy *p, struct upstream **out, struct error *e)
+{
+	struct upstream *u = mem_alloc(1, sizeof(*u));
+	char *why = NULL;
+
+	if (!u)
+		return fail_memory(e);
+	u->policy = &p->upstream;
+	PQconninfoOption *parsed = PQconninfoParse(p->upstream.dsn, &why);
+	PQfreemem(why); /* may quote the string, so it is not shown */
+	if (!parsed) {
+		fail(e, ERR_CONFIG, "upstream.dsn cannot be read as a connection string");
+		goto undo;
+	}
+	PQconninfoFree(parsed);
+	if (!read_password(u->policy, &u->password, e) ||
+	    !pool_open((size_t)u->policy->connections, (struct pool_opener){ .open = open_connection, .ctx = u }, &u->pool, e))
+		goto undo;
+	*out = u;
+	return true;
+undo:
+	upstream_close(u);
+	return false;
+}
+
+void upstream_close(struct upstream *u)
+{
+	if (!u)
+		return;
+	pool_close(u->pool);
+	if (u->password)
+		mem_wipe(u->password, strlen(u->password));
+	mem_free(u->password);
+	mem_free(u);
+}
+
+/* A connection that has been idle for long is asked something. */
+static bool trusted(struct pool_item *item, const struct patience *p)
+{
+	struct talk_error te;
+
+	return item->fresh || clock_monotonic().nanos - item->used.nanos < (int64_t)PING_AFTER_MS * 1000000 ||
+	       talk_exec(item->pg, "", p, &te) == TALK_OK;
+}
+
+bool upstream_take(struct upstream *u, const atomic_bool *cancelled, struct upstream_lease **out, struct error *e)
+{
+	struct patience wait = { .cancelled = cancelled, .timeout_ms = QUEUE_MS }, ping = { .cancelled = cancelled, .timeout_ms = PING_MS };
+	struct upstream_lease *l = mem_alloc(1, sizeof(*l));
+
+	if (!l)
+		return fail_memory(e);
+	*l = (struct upstream_lease){ .policy = u->policy, .healthy = true };
+	for (;;) {
+		if (!pool_take(u->pool, "", &wait, &l->item, e)) {
+			mem_free(l);
+			return false;
+		}
+		if (trusted(l->item, &ping))
+			break;
+		pool_give(u->pool, l->item, false);
+		if (cancelled && atomic_load(cancelled)) {
+			mem_free(l);
+			return fail_cancelled(e);
+		}
+	}
+	*out = l;
+	return true;
+}
+
+void upstream_give(struct upstream *u, struct upstream_lease *l)
+{
+	if (!l)
+		return;
+	pool_give(u->pool, l->item, l->healthy);
+	mem_free(l);
+}
+
+bool upstream_run(struct upstream_lease *l, const char *sql, const char *const *params, size_t n_params, const atomic_bool *cancelled,
+		  struct arena *a, struct exact_rows *out, struct error *e)
+{
+	struct patience p = { .cancelled = cancelled };
+	struct talk_statement st = { .sql = sql, .n_params = n_params, .values = params, .max_bytes = ROWS_BYTES_MAX };
+	struct talk_error te = { 0 };
+	struct talk_rows rows;
+
+	if (l->policy->statement_timeout_ms > 0)
+		p.timeout_ms = l->policy->statement_timeout_ms + GRACE_MS;
+	enum talk t = talk_query(l->item->pg, &st, &p, a, &rows, &te);
+	if (t > TALK_REFUSED)
+		l->healthy = false;
+	if (t == TALK_CANCELLED)
+		return fail_cancelled(e);
+	if (t != TALK_OK) /* rows that do not fit included: how many there are is nobody's business */
+		return fail_upstream(&te, e);
+	size_t n = rows.n_rows * rows.n_fields;
+	const char **cells = arena_array(a, n ? n : 1, const char *);
+	if (!cells)
+		return fail_upstream(&te, e);
+	for (size_t i = 0; i < n; i++)
+		cells[i] = (const char *)rows.cells[i].data;
+	*out = (struct exact_rows){ .n_rows = rows.n_rows, .n_columns = rows.n_fields, .cells = cells };
+	return true;
+}
