@@ -26,7 +26,7 @@ static const char hardening[] =
 	"        OR p.proname ~ '^pg_stat_get_(activity|backend|bgwriter|buf_|checkpoint|db_|progress|replication|slru|subscription|wal|archiver|snapshot)'\n"
 	"        OR p.proname ~ '^pg_(config|cursor|prepared_|lock_status|filenode_relation|relation_filenode|relation_filepath|get_replication_slots|"
 	"listening_channels|hba_|ident_|show_all_file|get_shmem|get_backend_memory|ls_|read_|stat_file|control_|blocking|safe_snapshot|"
-	"available_extension|extension_update|tablespace_location|tablespace_databases)'\n"
+	"available_extension|extension_update|tablespace_databases)'\n"
 	"        OR p.proname ~ '^(ts_stat|ts_rewrite|lo_|loread|lowrite|set_config|setval|nextval|currval|lastval|binary_upgrade|amvalidate)')\n"
 	"  LOOP\n"
 	"    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', r.f);\n"

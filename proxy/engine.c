@@ -1,0 +1,94 @@
+#include "base/mem.h"
+#include "crypto/random.h"
+#include "proxy/engine_state.h"
+#include "proxy/params.h"
+#include "proxy/present.h"
+
+bool engine_open(struct snapshot *policy, struct engine **out, struct error *e)
+{
+	struct engine *g = mem_alloc(1, sizeof(*g));
+
+	if (!g)
+		return fail_memory(e);
+	g->policy = snapshot_hold(policy);
+	g->random = random_system();
+	g->clock = clock_system();
+	const struct policy *p = policy->policy;
+	if (!ledger_open(p->ledger_path, &g->clock, &g->ledger, e) || !upstream_open(p, &g->upstream, e) ||
+	    !sidecar_open(p, &g->sidecar, e)) {
+		engine_close(g);
+		return false;
+	}
+	*out = g;
+	return true;
+}
+
+void engine_close(struct engine *g)
+{
+	if (!g)
+		return;
+	sidecar_close(g->sidecar);
+	upstream_close(g->upstream);
+	ledger_close(g->ledger);
+	snapshot_drop(g->policy);
+	mem_free(g);
+}
+
+struct snapshot *engine_policy(struct engine *g)
+{
+	return snapshot_hold(g->policy);
+}
+
+const char *engine_server_version(struct engine *g)
+{
+	return sidecar_version(g->sidecar);
+}
+
+static bool describe_fields(struct engine *g, const struct session_view *v, const struct plan *plan, const struct params *p,
+			    const char *sql, struct arena *a, struct description *out, struct error *e)
+{
+	const uint32_t *types = NULL;
+	size_t n = 0;
+
+	if (plan->explain) {
+		struct field *line = arena_new(a, struct field);
+		if (!line)
+			return fail_memory(e);
+		*line = present_line_field();
+		out->fields = line;
+		out->n_fields = 1;
+		return true;
+	}
+	if (plan->n_outputs > 0) {
+		out->n_fields = plan->n_outputs;
+		return present_direct_fields(plan, a, &out->fields, e);
+	}
+	struct description d;
+	bool own_text = plan->sidecar_sql == sql;
+	if (!params_and_columns(p, plan, a, &types, &n, e) ||
+	    !sidecar_describe(g->sidecar, v, plan->sidecar_sql, types, n, own_text, a, &d, e))
+		return false;
+	out->fields = d.fields;
+	out->n_fields = d.n_fields;
+	if (plan->kind == PLAN_SIDECAR)
+		return true;
+	return present_without_origin(&out->fields, out->n_fields, a, e);
+}
+
+bool engine_describe(struct engine *g, const struct session_view *s, const char *sql, const uint32_t *param_oids, size_t n_params,
+		     struct arena *a, struct description *out, struct error *e)
+{
+	const struct plan *plan;
+	struct params p;
+	struct description d = { 0 };
+
+	*e = ERROR_INIT;
+	if (!params_infer(g->sidecar, s, sql, param_oids, n_params, a, &p, e) ||
+	    !plan_make(a, g->policy->policy, &s->plan, sql, p.plan, p.n, &plan, e) ||
+	    !describe_fields(g, s, plan, &p, sql, a, &d, e))
+		return false;
+	d.param_oids = p.types;
+	d.n_params = p.n;
+	*out = d;
+	return true;
+}

@@ -1,0 +1,282 @@
+/*
+ * The life of one query, and the only file that knows planner, ledger, upstream and mechanisms at once.  The order is the guarantee: nothing that
+ * reads protected data stands above the charge (SPEC G5), and what stands below the release knows only released rows.
+ */
+#include "base/log.h"
+#include "proxy/engine_state.h"
+#include "proxy/notice.h"
+#include "proxy/params.h"
+#include "proxy/present.h"
+
+enum phase { PHASE_PLAN, PHASE_CONNECT, PHASE_LEDGER, PHASE_UPSTREAM, PHASE_NOISE, PHASE_POST, PHASES };
+
+struct query {
+	struct engine *g;
+	const struct session_view *view;
+	const char *sql;
+	struct formats formats;
+	struct arena *arena;
+	struct params params;
+	const struct plan *plan;
+	const struct released **released; /* one a block */
+	int64_t mark, micros[PHASES];
+};
+
+/* Adds the time since the last call to a phase. */
+static void clock_phase(struct query *q, enum phase p)
+{
+	int64_t now = clock_monotonic().nanos;
+
+	if (q->mark)
+		q->micros[p] += (now - q->mark) / 1000;
+	q->mark = now;
+}
+
+static void log_times(const struct query *q, const struct result *r)
+{
+	log_event(LOG_DEBUG, "query finished", LOG_NUM("plan_us", q->micros[PHASE_PLAN]), LOG_NUM("connect_us", q->micros[PHASE_CONNECT]),
+		  LOG_NUM("ledger_us", q->micros[PHASE_LEDGER]), LOG_NUM("upstream_us", q->micros[PHASE_UPSTREAM]),
+		  LOG_NUM("noise_us", q->micros[PHASE_NOISE]), LOG_NUM("post_us", q->micros[PHASE_POST]),
+		  LOG_NUM("rows", (int64_t)r->n_rows));
+}
+
+/* --- the charge -------------------------------------------------------------------------------------------------------------- */
+
+static bool charge(struct query *q, struct error *e)
+{
+	const struct plan *plan = q->plan;
+	struct ledger_entry entry = { .user = q->view->user, .analyst = q->view->analyst, .sql = q->sql };
+	struct charge *items = arena_array(q->arena, plan->n_charges + 1, struct charge);
+	int64_t query_id = 0;
+
+	if (plan->n_charges == 0) /* aggregation rules and public tables spend nothing */
+		return true;
+	if (!items)
+		return fail_memory(e);
+	for (size_t i = 0; i < plan->n_charges; i++) {
+		const struct plan_charge *c = &plan->charges[i];
+		items[i] = (struct charge){ .budget = c->budget, .epsilon = c->epsilon, .rho = c->rho, .delta = c->delta, .mechanism = c->mechanism };
+	}
+	return ledger_charge(q->g->ledger, &(struct charges){ .items = items, .n = plan->n_charges }, &entry, &query_id, e);
+}
+
+/* --- exact rows, and their release ---------------------------------------------------------------------------------------------- */
+
+/* The block's parameters with the seed for sampling contributions: fresh, secret, and of no data (the noise has its own randomness). */
+static bool block_params(struct query *q, const struct plan_block *b, const char *const **out, struct error *e)
+{
+	const char **params = arena_array(q->arena, b->n_params + 1, const char *);
+	int64_t seed;
+
+	*out = NULL;
+	if (!params)
+		return fail_memory(e);
+	for (size_t i = 0; i < b->n_params; i++)
+		params[i] = b->params[i];
+	if (b->seed_param > 0) {
+		BUG_IF((size_t)b->seed_param > b->n_params);
+		if (!rng_fill(&q->g->random, &seed, sizeof(seed)))
+			return fail(e, ERR_INTERNAL, "the random source failed");
+		params[b->seed_param - 1] = arena_printf(q->arena, "%lld", (long long)seed);
+		if (!params[b->seed_param - 1])
+			return fail_memory(e);
+	}
+	*out = params;
+	return true;
+}
+
+static bool release_blocks(struct query *q, struct upstream_lease *lease, struct error *e)
+{
+	for (size_t i = 0; i < q->plan->n_blocks; i++) {
+		const struct plan_block *b = &q->plan->blocks[i];
+		const char *const *params;
+		struct exact_rows exact;
+
+		if (!block_params(q, b, &params, e) ||
+		    !upstream_run(lease, b->sql, params, b->n_params, q->view->cancelled, q->arena, &exact, e))
+			return false;
+		clock_phase(q, PHASE_UPSTREAM);
+		if (!release_make(&b->spec, &exact, &q->g->random, q->arena, &q->released[i], e))
+			return false;
+		clock_phase(q, PHASE_NOISE);
+	}
+	return true;
+}
+
+/* --- after the release: public --------------------------------------------------------------------------------------------------- */
+
+/* One released column as the text of a text[]. */
+static bool array_literal(const struct released *r, size_t column, struct arena *a, const char **out, struct error *e)
+{
+	struct wr w;
+
+	wr_init(&w, a, (size_t)256 << 20);
+	wr_str(&w, "{");
+	for (size_t row = 0; row < released_rows(r); row++) {
+		const char *cell = released_cell(r, row, column);
+		wr_str(&w, row ? "," : "");
+		if (!cell) {
+			wr_str(&w, "NULL");
+			continue;
+		}
+		wr_str(&w, "\"");
+		for (size_t n; *cell; cell += n) {
+			n = strcspn(cell, "\"\\");
+			wr_put(&w, cell, n);
+			if (cell[n]) {
+				wr_u8(&w, '\\');
+				wr_u8(&w, (uint8_t)cell[n++]);
+			}
+		}
+		wr_str(&w, "\"");
+	}
+	wr_str(&w, "}");
+	*out = wr_text(&w);
+	return wr_ok(&w) || fail_memory(e);
+}
+
+/* The sidecar's statement with the client's parameters and, behind them, the released columns. */
+static bool sidecar_source(struct query *q, struct present_source *out, struct error *e)
+{
+	const struct plan *plan = q->plan;
+	size_t n = q->params.n, total = 0;
+	const uint32_t *types = NULL;
+
+	if (!params_and_columns(&q->params, plan, q->arena, &types, &total, e))
+		return false;
+	const char **values = arena_array(q->arena, total + 1, const char *);
+	int *lengths = arena_array(q->arena, total + 1, int), *formats = arena_array(q->arena, total + 1, int);
+	if (!values || !lengths || !formats)
+		return fail_memory(e);
+	for (size_t i = 0; i < n; i++) {
+		values[i] = q->params.values[i];
+		lengths[i] = q->params.lengths[i];
+		formats[i] = q->params.formats[i];
+	}
+	for (size_t b = 0; n < total; b++) {
+		for (size_t c = 0; c < plan->blocks[b].n_columns; c++, n++) {
+			if (!array_literal(q->released[b], c, q->arena, &values[n], e))
+				return false;
+		}
+	}
+	*out = (struct present_source){ .sidecar = q->g->sidecar,
+					.view = q->view,
+					.statement = { .sql = plan->sidecar_sql, .n_params = n, .types = types, .values = values,
+						       .lengths = lengths, .formats = formats },
+					.own_text = plan->sidecar_sql == q->sql,
+					.keep_origin = plan->kind == PLAN_SIDECAR };
+	return true;
+}
+
+static bool post_process(struct query *q, struct result *out, struct error *e)
+{
+	struct present_source source;
+
+	if (q->plan->kind == PLAN_BLOCKS && present_is_plain(q->plan, q->view, &q->formats))
+		return present_released(q->plan, q->released[0], &q->formats, q->arena, out, e);
+	return sidecar_source(q, &source, e) && present_sidecar(&source, &q->formats, q->arena, out, e);
+}
+
+static bool has_noise(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_blocks; i++)
+		if (plan->blocks[i].spec.private_noise)
+			return true;
+	return false;
+}
+
+static bool add_notices(struct query *q, struct result *out, struct error *e)
+{
+	struct notice *notices = arena_array(q->arena, 2, struct notice);
+
+	if (!notices)
+		return fail_memory(e);
+	out->notices = notices;
+	if (q->plan->notice)
+		notices[out->n_notices++] = (struct notice){ .severity = "NOTICE", .sqlstate = "00000", .message = q->plan->notice };
+	if (!q->view->notices || q->plan->kind != PLAN_BLOCKS || !has_noise(q->plan))
+		return true;
+	return notice_noise(q->plan, q->released, q->view->plan.confidence, q->g->ledger, q->arena, &notices[out->n_notices++], e);
+}
+
+/* --- three kinds of statements ------------------------------------------------------------------------------------------------------ */
+
+static bool explain(struct query *q, struct result *out, struct error *e)
+{
+	const struct plan *plan = q->plan;
+	const char **lines = arena_array(q->arena, plan->n_explain_lines + plan->n_charges + 1, const char *);
+	size_t n = 0;
+
+	if (!lines)
+		return fail_memory(e);
+	for (; n < plan->n_explain_lines; n++)
+		lines[n] = plan->explain_lines[n];
+	return notice_remaining(plan, q->g->ledger, q->arena, lines, &n, e) && present_lines(lines, n, &q->formats, q->arena, out, e);
+}
+
+/* What can be known to be wrong with the statement around the blocks is found before anything is charged. */
+static bool check_post(struct query *q, struct error *e)
+{
+	struct description d = { .n_fields = q->plan->n_outputs };
+	const uint32_t *types = NULL;
+	size_t n = 0;
+
+	if (!present_is_plain(q->plan, q->view, &q->formats) &&
+	    (!params_and_columns(&q->params, q->plan, q->arena, &types, &n, e) ||
+	     !sidecar_describe(q->g->sidecar, q->view, q->plan->sidecar_sql, types, n, false, q->arena, &d, e)))
+		return false;
+	return present_check_formats(&q->formats, d.n_fields, e);
+}
+
+/* A connection first: an upstream that is down costs nothing.  Then the charge; whatever fails after it stays charged. */
+static bool run_blocks(struct query *q, struct result *out, struct error *e)
+{
+	struct upstream_lease *lease = NULL;
+
+	q->released = arena_array(q->arena, q->plan->n_blocks + 1, const struct released *);
+	if (!q->released)
+		return fail_memory(e);
+	if (!check_post(q, e))
+		return false;
+	clock_phase(q, PHASE_POST);
+	if (!upstream_take(q->g->upstream, q->view->cancelled, &lease, e))
+		return false;
+	clock_phase(q, PHASE_CONNECT);
+	bool ok = charge(q, e); /* durable; never refunded */
+	clock_phase(q, PHASE_LEDGER);
+	ok = ok && release_blocks(q, lease, e); /* public from here on */
+	upstream_give(q->g->upstream, lease);
+	ok = ok && post_process(q, out, e);
+	clock_phase(q, PHASE_POST);
+	return ok;
+}
+
+static bool run_plan(struct query *q, struct result *out, struct error *e)
+{
+	if (q->plan->explain)
+		return explain(q, out, e);
+	if (q->plan->kind == PLAN_SIDECAR)
+		return post_process(q, out, e);
+	if (q->params.unreadable)
+		return fail(e, ERR_BAD_PARAMETER, "parameter $%zu has a type that can be used here only in text format", q->params.unreadable);
+	return run_blocks(q, out, e);
+}
+
+bool engine_run(struct engine *g, const struct session_view *s, const char *sql, const struct engine_param *params, size_t n_params,
+		const int16_t *formats, size_t n_formats, struct arena *a, struct result *out, struct error *e)
+{
+	struct query q = { .g = g, .view = s, .sql = sql, .formats = { formats, n_formats }, .arena = a };
+	struct result made = { 0 };
+
+	*e = ERROR_INIT;
+	clock_phase(&q, PHASE_PLAN);
+	if (!params_read(g->sidecar, s, sql, params, n_params, a, &q.params, e) ||
+	    !plan_make(a, g->policy->policy, &s->plan, sql, q.params.plan, n_params, &q.plan, e)) /* reads no data, costs nothing */
+		return false;
+	clock_phase(&q, PHASE_PLAN);
+	if (!run_plan(&q, &made, e) || !add_notices(&q, &made, e))
+		return false;
+	log_times(&q, &made);
+	*out = made;
+	return true;
+}
