@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "crypto/secret.h"
 
 #include <pthread.h>
 
@@ -117,16 +118,9 @@ static bool take_token(struct cancels *c)
 	return true;
 }
 
-/* Equal keys, in time that depends on the length alone. */
 static bool same_key(const struct cancel_entry *entry, const struct cancel_msg *m)
 {
-	unsigned different = 0;
-
-	if (m->key_length != entry->key_length)
-		return false;
-	for (size_t i = 0; i < entry->key_length; i++)
-		different |= (unsigned)(entry->key[i] ^ m->key[i]);
-	return different == 0;
+	return m->key_length == entry->key_length && secret_equal(entry->key, m->key, m->key_length);
 }
 
 void cancels_request(struct cancels *c, const struct cancel_msg *m)

@@ -51,12 +51,26 @@ static void use_port(struct addrinfo *at, int port)
 		((struct sockaddr_in *)(void *)at->ai_addr)->sin_port = htons((uint16_t)port);
 }
 
+/* "*" is every address (NULL); [::1] loses its brackets. */
+static const char *plain_host(const char *host, char *out, size_t size)
+{
+	size_t n = strlen(host);
+
+	if (text_eq(host, "*"))
+		return NULL;
+	if (n > 2 && host[0] == '[' && host[n - 1] == ']')
+		(void)snprintf(out, size, "%.*s", (int)(n - 2), host + 1);
+	else
+		(void)snprintf(out, size, "%s", host);
+	return out;
+}
+
 bool listen_open(struct server *s, struct error *e)
 {
 	const struct addrinfo want = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
-	const char *host = text_eq(s->policy->listen_host, "*") ? NULL : s->policy->listen_host;
 	struct addrinfo *list = NULL;
-	char service[16];
+	char service[16], address[256];
+	const char *host = plain_host(s->policy->listen_host, address, sizeof(address));
 	int why = 0;
 
 	(void)snprintf(service, sizeof(service), "%d", s->policy->listen_port);

@@ -133,6 +133,7 @@ static void version_number(const char *version, char *out, size_t size)
 /* All schemas of the policy's tables, in order, each once; then public. */
 static bool default_path(struct session *s, const struct policy *p)
 {
+	struct error ignored;
 	struct wr w;
 
 	wr_init(&w, s->arena, SESSION_MAX_VALUE);
@@ -146,10 +147,9 @@ static bool default_path(struct session *s, const struct policy *p)
 		wr_str(&w, ", ");
 	}
 	wr_str(&w, "public");
-	if (!wr_ok(&w)) { /* thousands of schemas: the path is cut to what always is there */
-		return settings_know(&s->settings, SETTING_SEARCH_PATH, "public");
-	}
-	return settings_know(&s->settings, SETTING_SEARCH_PATH, wr_text(&w));
+	/* thousands of schemas do not fit into a setting: then the path is what always is there */
+	return (wr_ok(&w) && settings_start(&s->settings, "search_path", wr_text(&w), &ignored)) ||
+	       settings_know(&s->settings, SETTING_SEARCH_PATH, "public");
 }
 
 static bool know_server(struct session *s, struct error *e)
