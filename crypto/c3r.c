@@ -1,0 +1,270 @@
+#include "crypto/c3r.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "crypto/hash.h"
+
+#include <ctype.h>
+#include <openssl/evp.h>
+#include <string.h>
+
+enum { IV = 12, TAG = 16, INFO_STRING = 1 << 1, RAW_MAX = C3R_CELL_MAX };
+
+static const char sealed_prefix[] = "02:enc:", hmac_prefix[] = "02:hmac:";
+
+bool c3r_secret_read(const char *text, struct c3r_secret *out, struct error *e)
+{
+	size_t n = strlen(text);
+
+	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+		n--;
+	if (!base64_read(text, n, out->bytes, sizeof(out->bytes), &out->n)) {
+		fail(e, ERR_CRYPTO, "the shared secret is not valid Base64");
+		return error_hint(e, "Make one with: noisegate key generate --output FILE");
+	}
+	if (out->n < C3R_SECRET_MIN)
+		return fail(e, ERR_CRYPTO, "the shared secret has %zu bytes; at least %d are required", out->n, C3R_SECRET_MIN);
+	return true;
+}
+
+bool c3r_uuid(const char *text, char out[UUID_TEXT], struct error *e)
+{
+	size_t n = strlen(text);
+
+	for (size_t i = 0; i < n && i < UUID_TEXT - 1; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+		if (dash ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+			n = 0;
+		else
+			out[i] = (char)tolower((unsigned char)text[i]);
+	}
+	if (n != UUID_TEXT - 1)
+		return fail(e, ERR_CRYPTO, "the collaboration must be a UUID such as 00000000-1111-2222-3333-444444444444, not \"%.60s\"", text);
+	out[n] = '\0';
+	return true;
+}
+
+/* HKDF (RFC 5869) with one block: first 32 bytes of HMAC(PRK, info || 01), PRK = HMAC(collaboration, secret). */
+static bool expand(const struct c3r_secret *s, const char *collaboration, const char *label, const char *column, struct secret_key *out)
+{
+	uint8_t prk[SHA256_SIZE];
+	struct wr info;
+
+	wr_init_heap(&info, 4096);
+	wr_str(&info, label);
+	wr_str(&info, column);
+	wr_u8(&info, 1);
+	bool ok = wr_ok(&info) && hash_hmac(collaboration, strlen(collaboration), s->bytes, s->n, prk) &&
+		  hash_hmac(prk, sizeof(prk), info.p, info.n, out->bytes);
+	secret_wipe(prk, sizeof(prk));
+	wr_free(&info);
+	return ok;
+}
+
+bool c3r_root_key(const struct c3r_secret *s, const char *collaboration, struct secret_key *out)
+{
+	return expand(s, collaboration, "c3r-encryption-primary-aes-gcm-256", "", out);
+}
+
+bool c3r_column_key(const struct c3r_secret *s, const char *collaboration, const char *column, bool any_name, struct secret_key *out)
+{
+	return any_name ? c3r_root_key(s, collaboration, out) : expand(s, collaboration, "c3r-hmac-sha256-col-", column, out);
+}
+
+bool c3r_fingerprint(const struct secret_key *k, const char *value, size_t n, const struct rng *r, struct wr *out, uint8_t *mac)
+{
+	uint8_t random[32], sum[SHA256_SIZE];
+	struct wr message;
+
+	wr_init_heap(&message, (size_t)1 << 30);
+	if (value) {
+		wr_put(&message, value, n);
+		wr_u8(&message, INFO_STRING);
+	} else {
+		if (!rng_fill(r, random, sizeof(random)))
+			return false;
+		wr_put(&message, random, sizeof(random));
+		wr_u8(&message, INFO_STRING | 1);
+	}
+	bool ok = wr_ok(&message) && hash_hmac(k->bytes, sizeof(k->bytes), message.p, message.n, sum);
+	wr_free(&message);
+	if (!ok)
+		return false;
+	wr_str(out, hmac_prefix);
+	base64_put(out, sum, sizeof(sum));
+	if (mac)
+		mem_copy(mac, sum, sizeof(sum));
+	return true;
+}
+
+void *c3r_cipher_new(void)
+{
+	return EVP_CIPHER_CTX_new();
+}
+
+void c3r_cipher_free(void *cipher)
+{
+	EVP_CIPHER_CTX_free(cipher);
+}
+
+static bool row_key(const struct secret_key *root, const uint8_t nonce[C3R_NONCE], struct secret_key *out)
+{
+	uint8_t both[SECRET_KEY + C3R_NONCE];
+
+	mem_copy(both, root->bytes, SECRET_KEY);
+	mem_copy(both + SECRET_KEY, nonce, C3R_NONCE);
+	bool ok = hash_sha256(both, sizeof(both), out->bytes);
+	secret_wipe(both, sizeof(both));
+	return ok;
+}
+
+bool c3r_row_begin(struct c3r_row *row, const struct secret_key *root, const uint8_t nonce[C3R_NONCE])
+{
+	SECRET struct secret_key k;
+
+	mem_copy(row->nonce, nonce, C3R_NONCE);
+	return row_key(root, nonce, &k) && EVP_EncryptInit_ex(row->cipher, EVP_aes_256_gcm(), NULL, k.bytes, NULL) == 1;
+}
+
+static bool column_iv(const char *column, const uint8_t nonce[C3R_NONCE], uint8_t iv[IV])
+{
+	uint8_t sum[SHA256_SIZE], message[512 + C3R_NONCE];
+	size_t n = strlen(column);
+
+	if (n > 512)
+		return false;
+	mem_copy(message, column, n);
+	mem_copy(message + n, nonce, C3R_NONCE);
+	bool ok = hash_sha256(message, n + C3R_NONCE, sum);
+	mem_copy(iv, sum, IV);
+	return ok;
+}
+
+bool c3r_seal(struct c3r_row *row, const char *column, const char *value, size_t n, size_t padded, struct wr *out)
+{
+	uint8_t plain[RAW_MAX], raw[RAW_MAX];
+	size_t encoded = value ? n + 1 : 1;
+	size_t body = padded ? padded : encoded;
+	int length, final;
+
+	if (encoded > body || body + 2 > RAW_MAX - C3R_NONCE - IV - TAG)
+		return false;
+	plain[0] = value ? INFO_STRING : INFO_STRING | 1;
+	if (value)
+		mem_copy(plain + 1, value, n);
+	for (size_t i = encoded; i < body; i++)
+		plain[i] = 0;
+	size_t pad = body - encoded;
+	plain[body] = (uint8_t)(pad >> 8);
+	plain[body + 1] = (uint8_t)pad;
+	uint8_t *iv = raw + C3R_NONCE, *text = iv + IV;
+	mem_copy(raw, row->nonce, C3R_NONCE);
+	EVP_CIPHER_CTX *c = row->cipher;
+	bool ok = column_iv(column, row->nonce, iv) && EVP_EncryptInit_ex(c, NULL, NULL, NULL, iv) == 1 &&
+		  EVP_EncryptUpdate(c, NULL, &length, (const uint8_t *)sealed_prefix, sizeof(sealed_prefix) - 1) == 1 &&
+		  EVP_EncryptUpdate(c, text, &length, plain, (int)body + 2) == 1 && EVP_EncryptFinal_ex(c, text + length, &final) == 1 &&
+		  EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG, text + body + 2) == 1;
+	secret_wipe(plain, body + 2);
+	size_t total = C3R_NONCE + IV + body + 2 + TAG;
+	if (!ok || sizeof(sealed_prefix) - 1 + (total + 2) / 3 * 4 > C3R_CELL_MAX)
+		return false;
+	wr_str(out, sealed_prefix);
+	base64_put(out, raw, total);
+	return true;
+}
+
+enum c3r_cell c3r_kind(const char *text, size_t n)
+{
+	bool sealed = n >= 7 && mem_equal(text + 3, "enc:", 4), mac = n >= 8 && mem_equal(text + 3, "hmac:", 5);
+
+	if (!sealed && !mac)
+		return CELL_CLEAR;
+	if (!mem_equal(text, "02:", 3))
+		return CELL_OTHER_VERSION;
+	return sealed ? CELL_SEALED : CELL_FINGERPRINT;
+}
+
+static void put_date(struct wr *out, int32_t days)
+{
+	int64_t z = (int64_t)days + 719468, era = (z >= 0 ? z : z - 146096) / 146097; /* civil from days, proleptic Gregorian */
+	int64_t doe = z - era * 146097, yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153, month = mp < 10 ? mp + 3 : mp - 9;
+
+	wr_fmt(out, "%04lld-%02lld-%02lld", (long long)(yoe + era * 400 + (month <= 2)), (long long)month, (long long)(doy - (153 * mp + 2) / 5 + 1));
+}
+
+/* The value behind the info byte as text; types that CSV files do not hold are refused rather than guessed. */
+static bool put_value(struct wr *out, unsigned type, struct rd *r, const char **why)
+{
+	switch (type) {
+	case 1: /* STRING */
+	case 4: /* CHAR */
+		break;
+	case 12: /* VARCHAR: maximum length first */
+		(void)rd_u32(r);
+		break;
+	case 2:
+		wr_fmt(out, "%lld", (long long)(int64_t)rd_u64(r));
+		return rd_end(r);
+	case 9:
+		wr_fmt(out, "%d", rd_i32(r));
+		return rd_end(r);
+	case 10:
+		wr_fmt(out, "%d", (int16_t)rd_u16(r));
+		return rd_end(r);
+	case 3:
+		wr_str(out, rd_u8(r) ? "true" : "false");
+		return rd_end(r);
+	case 5:
+		put_date(out, rd_i32(r));
+		return rd_end(r);
+	default:
+		*why = "its value type is not supported";
+		return false;
+	}
+	size_t n = r->left;
+	const uint8_t *p = rd_take(r, n);
+	if (!p || !text_utf8(p, n)) {
+		*why = "its value is not UTF-8 text";
+		return n == 0 && p;
+	}
+	wr_put(out, p, n);
+	return true;
+}
+
+static bool decrypt(EVP_CIPHER_CTX *c, const struct secret_key *root, uint8_t *raw, size_t n, uint8_t *plain)
+{
+	SECRET struct secret_key k;
+	size_t text = n - C3R_NONCE - IV - TAG;
+	int length, final;
+
+	return row_key(root, raw, &k) && EVP_DecryptInit_ex(c, EVP_aes_256_gcm(), NULL, k.bytes, raw + C3R_NONCE) == 1 &&
+	       EVP_DecryptUpdate(c, NULL, &length, (const uint8_t *)sealed_prefix, sizeof(sealed_prefix) - 1) == 1 &&
+	       EVP_DecryptUpdate(c, plain, &length, raw + C3R_NONCE + IV, (int)text) == 1 &&
+	       EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, TAG, raw + n - TAG) == 1 && EVP_DecryptFinal_ex(c, plain + length, &final) == 1;
+}
+
+bool c3r_open(void *cipher, const struct secret_key *root, const char *cell, size_t n, struct wr *out, bool *null, const char **why)
+{
+	uint8_t raw[RAW_MAX], plain[RAW_MAX];
+	size_t n_raw, skip = sizeof(sealed_prefix) - 1;
+	bool ok = false;
+
+	*why = "it is truncated or not Base64";
+	if (n < skip || !base64_read(cell + skip, n - skip, raw, sizeof(raw), &n_raw) || n_raw < C3R_NONCE + IV + TAG + 3)
+		return false;
+	size_t n_plain = n_raw - C3R_NONCE - IV - TAG;
+	*why = "it was sealed with another key or for another collaboration, or it was changed";
+	if (decrypt(cipher, root, raw, n_raw, plain)) {
+		size_t pad = (size_t)plain[n_plain - 2] << 8 | plain[n_plain - 1];
+		*why = "its padding is malformed";
+		if (pad + 3 <= n_plain) {
+			struct rd r = rd_of(plain + 1, n_plain - 3 - pad);
+			*null = plain[0] & 1;
+			*why = "its value is malformed";
+			ok = *null || put_value(out, plain[0] >> 1, &r, why);
+		}
+	}
+	secret_wipe(plain, n_plain);
+	return ok;
+}

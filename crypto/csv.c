@@ -1,0 +1,209 @@
+#include "crypto/csv.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <string.h>
+
+bool csv_open(struct csv_reader *r, FILE *f, const char *name, struct error *e)
+{
+	*r = (struct csv_reader){ .f = f, .name = name, .at_line = 1, .pushed = EOF };
+	wr_init_heap(&r->bytes, CSV_RECORD_MAX);
+	r->cap_fields = 64;
+	r->fields = mem_alloc(r->cap_fields, sizeof(*r->fields));
+	r->starts = mem_alloc(r->cap_fields, sizeof(*r->starts));
+	if (r->fields && r->starts)
+		return true;
+	csv_close(r);
+	return fail_memory(e);
+}
+
+void csv_close(struct csv_reader *r)
+{
+	wr_free(&r->bytes);
+	mem_free(r->fields);
+	mem_free(r->starts);
+	r->fields = NULL;
+	r->starts = NULL;
+}
+
+static int take(struct csv_reader *r)
+{
+	int c = r->pushed != EOF ? r->pushed : getc_unlocked(r->f);
+
+	r->pushed = EOF;
+	if (!r->began) {
+		r->began = true;
+		if (c == 0xEF) { /* byte order mark */
+			int b = getc_unlocked(r->f), d = getc_unlocked(r->f);
+			c = b == 0xBB && d == 0xBF ? getc_unlocked(r->f) : 0xFF; /* anything else is no UTF-8 and fails below */
+		}
+	}
+	if (c == '\r') { /* CR, LF and CRLF all end a line */
+		c = getc_unlocked(r->f);
+		if (c != '\n')
+			r->pushed = c;
+		c = '\n';
+	}
+	r->at_line += c == '\n';
+	return c;
+}
+
+static bool add_field(struct csv_reader *r, struct error *e)
+{
+	if (r->n_fields == r->cap_fields) {
+		size_t cap = r->cap_fields * 2;
+		struct csv_field *fields = cap > 2 * CSV_COLUMNS_MAX ? NULL : mem_grow(r->fields, cap, sizeof(*fields));
+		if (fields)
+			r->fields = fields;
+		size_t *starts = fields ? mem_grow(r->starts, cap, sizeof(*starts)) : NULL;
+		if (starts)
+			r->starts = starts;
+		if (!fields || !starts)
+			return fail(e, ERR_IO, "%s:%lld: too many columns", r->name, (long long)r->line);
+		r->cap_fields = cap;
+	}
+	r->starts[r->n_fields] = r->bytes.n;
+	r->fields[r->n_fields++] = (struct csv_field){ 0 };
+	return true;
+}
+
+/* Behind the opening quote, up to and with the closing one. */
+static bool read_quoted(struct csv_reader *r, int *after, struct error *e)
+{
+	for (;;) {
+		int c = take(r);
+		if (c == EOF) {
+			fail(e, ERR_IO, "%s:%lld: a quoted field is not closed", r->name, (long long)r->line);
+			return error_detail(e, "The quote opened in field %zu runs to the end of the file.", r->n_fields);
+		}
+		if (c == '"') {
+			c = take(r);
+			if (c != '"') {
+				*after = c;
+				return true;
+			}
+		}
+		wr_u8(&r->bytes, (uint8_t)c);
+	}
+}
+
+/* One field; *end_of is ',' '\n' or EOF. */
+static bool read_field(struct csv_reader *r, int c, int *end_of, struct error *e)
+{
+	if (!add_field(r, e))
+		return false;
+	struct csv_field *f = &r->fields[r->n_fields - 1];
+	size_t start = r->bytes.n;
+	while (c != '\n' && c != EOF && c != ',' && c <= ' ')
+		c = take(r);
+	if (c == '"') {
+		f->quoted = true;
+		if (!read_quoted(r, &c, e))
+			return false;
+		while (c != '\n' && c != EOF && c != ',' && c <= ' ')
+			c = take(r);
+		if (c != ',' && c != '\n' && c != EOF)
+			return fail(e, ERR_IO, "%s:%lld: text follows the closing quote of field %zu", r->name, (long long)r->line, r->n_fields);
+		f->n = r->bytes.n - start;
+	} else {
+		for (; c != ',' && c != '\n' && c != EOF; c = take(r))
+			wr_u8(&r->bytes, (uint8_t)c);
+		f->n = r->bytes.n - start;
+		while (f->n > 0 && r->bytes.p[start + f->n - 1] <= ' ')
+			f->n--;
+		r->bytes.n = start + f->n;
+	}
+	wr_u8(&r->bytes, 0);
+	*end_of = c;
+	return true;
+}
+
+static bool finish_record(struct csv_reader *r, struct error *e)
+{
+	if (!wr_ok(&r->bytes))
+		return fail(e, ERR_IO, "%s:%lld: a row is longer than %d bytes", r->name, (long long)r->line, CSV_RECORD_MAX);
+	for (size_t i = 0; i < r->n_fields; i++) {
+		r->fields[i].text = (const char *)r->bytes.p + r->starts[i];
+		if (!text_utf8(r->fields[i].text, r->fields[i].n))
+			return fail(e, ERR_IO, "%s:%lld: field %zu is not valid UTF-8", r->name, (long long)r->line, i + 1);
+	}
+	return true;
+}
+
+bool csv_next(struct csv_reader *r, bool *end, struct error *e)
+{
+	int c;
+
+	*end = false;
+	for (;;) { /* blank lines and comments are skipped */
+		r->line = r->at_line;
+		c = take(r);
+		if (c == '#') {
+			while (c != '\n' && c != EOF)
+				c = take(r);
+		}
+		if (c == EOF)
+			break;
+		if (c != '\n')
+			break;
+	}
+	if (c == EOF) {
+		*end = true;
+		return ferror(r->f) ? fail(e, ERR_IO, "%s: could not be read", r->name) : true;
+	}
+	wr_clear(&r->bytes);
+	r->n_fields = 0;
+	for (;;) {
+		int end_of = EOF;
+		if (!read_field(r, c, &end_of, e))
+			return false;
+		if (end_of != ',')
+			return finish_record(r, e);
+		c = take(r);
+	}
+}
+
+bool csv_is_null(const struct csv_null *null, const struct csv_field *f)
+{
+	if (!null->text)
+		return f->n == 0;
+	if (text_eq(null->text, "\"\""))
+		return f->n == 0 && f->quoted;
+	bool blank = true;
+	for (const char *s = null->text; *s; s++)
+		blank = blank && *s == ' ';
+	if (blank && strlen(null->text) == 0)
+		return f->n == 0 && !f->quoted;
+	return text_eq(null->text, f->text);
+}
+
+void csv_put(struct wr *w, const char *value, size_t n, bool first, const char *null_out)
+{
+	bool quote = false;
+
+	if (!first)
+		wr_u8(w, ',');
+	if (!value) {
+		wr_str(w, null_out);
+		return;
+	}
+	if (n == 0) {
+		wr_str(w, *null_out ? "" : "\"\"");
+		return;
+	}
+	for (size_t i = 0; i < n && !quote; i++)
+		quote = value[i] && strchr(",\r\n \t\f", value[i]);
+	quote = quote || value[0] == '"' || (first && value[0] == '#');
+	if (!quote) {
+		wr_put(w, value, n);
+		return;
+	}
+	wr_u8(w, '"');
+	for (size_t i = 0; i < n; i++) {
+		if (value[i] == '"')
+			wr_u8(w, '"');
+		wr_u8(w, (uint8_t)value[i]);
+	}
+	wr_u8(w, '"');
+}

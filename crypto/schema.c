@@ -1,0 +1,207 @@
+#include "crypto/schema.h"
+
+#include "base/number.h"
+#include "base/text.h"
+#include "crypto/c3r.h"
+
+#include <string.h>
+#include <yaml.h>
+
+struct reading {
+	struct arena *arena;
+	const char *name;
+	yaml_document_t document;
+	struct schema *out;
+};
+
+static bool bad(struct reading *g, const yaml_node_t *n, struct error *e, const char *what, const char *value)
+{
+	return fail(e, ERR_CONFIG, "%s:%d:%d: %s%s%s%s", g->name, n ? (int)n->start_mark.line + 1 : 1, n ? (int)n->start_mark.column + 1 : 1,
+		    what, value ? " \"" : "", value ? value : "", value ? "\"" : "");
+}
+
+/* [a-z0-9_](([a-z0-9_ ]+-)*([a-z0-9_ ]+))? after trimming and lower-casing; at most 128 characters. */
+bool schema_header(struct arena *a, const char *text, const char **out)
+{
+	while (*text && (unsigned char)*text <= ' ')
+		text++;
+	size_t n = strlen(text);
+	while (n > 0 && (unsigned char)text[n - 1] <= ' ')
+		n--;
+	if (n == 0 || n > SCHEMA_NAME_MAX)
+		return false;
+	char *s = arena_copy(a, text, n);
+	if (!s)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (s[i] >= 'A' && s[i] <= 'Z')
+			s[i] = (char)(s[i] - 'A' + 'a');
+		bool word = (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9') || s[i] == '_';
+		bool hyphen = s[i] == '-' && i > 1 && i + 1 < n && s[i - 1] != '-';
+		if (!word && !hyphen && !(s[i] == ' ' && i > 0))
+			return false;
+	}
+	*out = s;
+	return true;
+}
+
+static yaml_node_t *node_at(struct reading *g, int id)
+{
+	return yaml_document_get_node(&g->document, id);
+}
+
+static const char *scalar(const yaml_node_t *n)
+{
+	return n && n->type == YAML_SCALAR_NODE ? (const char *)n->data.scalar.value : NULL;
+}
+
+static yaml_node_t *get(struct reading *g, const yaml_node_t *map, const char *key)
+{
+	if (!map || map->type != YAML_MAPPING_NODE)
+		return NULL;
+	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
+		if (text_eq(scalar(node_at(g, p->key)), key))
+			return node_at(g, p->value);
+	}
+	return NULL;
+}
+
+static bool only(struct reading *g, const yaml_node_t *map, const char *const *keys, size_t n, struct error *e)
+{
+	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
+		const yaml_node_t *key = node_at(g, p->key);
+		bool known = false;
+		for (size_t i = 0; i < n; i++)
+			known = known || text_eq(keys[i], scalar(key));
+		if (!known)
+			return bad(g, key, e, "unknown key", scalar(key) ? scalar(key) : "?");
+	}
+	return true;
+}
+
+static bool read_pad(struct reading *g, const yaml_node_t *column, struct schema_column *c, struct error *e)
+{
+	static const char *const keys[] = { "type", "length" };
+	const yaml_node_t *pad = get(g, column, "pad");
+	int64_t length;
+
+	if (pad && scalar(pad) && text_eq(scalar(pad), "null"))
+		pad = NULL;
+	if (c->kind != COLUMN_SEALED)
+		return pad ? bad(g, pad, e, "only sealed columns have a pad", NULL) : true;
+	if (!pad || pad->type != YAML_MAPPING_NODE)
+		return bad(g, pad ? pad : column, e, "a sealed column needs pad: {type, length}", NULL);
+	const char *type = scalar(get(g, pad, "type"));
+	const yaml_node_t *n = get(g, pad, "length");
+	if (!only(g, pad, keys, ARRAY_LEN(keys), e))
+		return false;
+	if (text_eq_nocase(type, "none"))
+		return n ? bad(g, n, e, "pad type none has no length", NULL) : true;
+	if (!text_eq_nocase(type, "fixed") && !text_eq_nocase(type, "max"))
+		return bad(g, pad, e, "pad type must be none, fixed or max, not", type ? type : "");
+	c->pad = text_eq_nocase(type, "fixed") ? PAD_FIXED : PAD_MAX;
+	if (!scalar(n) || !number_i64(scalar(n), 0, C3R_PAD_MAX, &length))
+		return bad(g, n ? n : pad, e, "pad length must be a number from 0 to 10000", NULL);
+	c->pad_length = (size_t)length;
+	return true;
+}
+
+static const char *const suffixes[] = { "", "_fingerprint", "_sealed" };
+
+static bool read_column(struct reading *g, const yaml_node_t *n, size_t position, struct error *e)
+{
+	static const char *const keys[] = { "sourceHeader", "targetHeader", "type", "pad" };
+	struct schema_column *c = &g->out->columns[g->out->n];
+
+	if (g->out->n == SCHEMA_COLUMNS_MAX)
+		return bad(g, n, e, "too many target columns", NULL);
+	if (n->type != YAML_MAPPING_NODE || !only(g, n, keys, ARRAY_LEN(keys), e))
+		return e->code != ERR_NONE ? false : bad(g, n, e, "a column must be an object", NULL);
+	*c = (struct schema_column){ .position = position };
+	const char *type = scalar(get(g, n, "type")), *source = scalar(get(g, n, "sourceHeader")), *target = scalar(get(g, n, "targetHeader"));
+	if (!text_eq_nocase(type, "cleartext") && !text_eq_nocase(type, "fingerprint") && !text_eq_nocase(type, "sealed"))
+		return bad(g, n, e, "type must be sealed, fingerprint or cleartext, not", type ? type : "");
+	c->kind = text_eq_nocase(type, "sealed") ? COLUMN_SEALED : text_eq_nocase(type, "fingerprint") ? COLUMN_FINGERPRINT : COLUMN_CLEARTEXT;
+	if (g->out->header_row) {
+		if (!source || !schema_header(g->arena, source, &c->source))
+			return bad(g, n, e, "sourceHeader is missing or not a valid column name", source);
+		if (!target && !(target = arena_printf(g->arena, "%s%s", c->source, suffixes[c->kind])))
+			return fail_memory(e);
+	} else if (source) {
+		return bad(g, n, e, "a schema by position has no sourceHeader", NULL);
+	}
+	if (!target || !schema_header(g->arena, target, &c->target))
+		return bad(g, n, e, "targetHeader is missing or not a valid column name", target);
+	for (size_t i = 0; i < g->out->n; i++) {
+		if (text_eq(g->out->columns[i].target, c->target))
+			return bad(g, n, e, "two target columns are named", c->target);
+	}
+	g->out->n++;
+	return read_pad(g, n, c, e);
+}
+
+static bool read_columns(struct reading *g, const yaml_node_t *list, struct error *e)
+{
+	size_t position = 0;
+
+	for (yaml_node_item_t *i = list->data.sequence.items.start; i < list->data.sequence.items.top; i++, position++) {
+		const yaml_node_t *n = node_at(g, *i);
+		if (g->out->header_row) {
+			if (!read_column(g, n, 0, e))
+				return false;
+			continue;
+		}
+		if (scalar(n) && (text_eq(scalar(n), "null") || !*scalar(n)))
+			continue; /* this source field is dropped */
+		if (n->type != YAML_SEQUENCE_NODE)
+			return bad(g, n, e, "a schema by position lists, for each source field, a list of target columns", NULL);
+		for (yaml_node_item_t *j = n->data.sequence.items.start; j < n->data.sequence.items.top; j++) {
+			if (!read_column(g, node_at(g, *j), position, e))
+				return false;
+		}
+	}
+	g->out->n_source = g->out->header_row ? 0 : position;
+	return g->out->n > 0 ? true : bad(g, list, e, "the schema has no target columns", NULL);
+}
+
+static bool read_root(struct reading *g, struct error *e)
+{
+	static const char *const keys[] = { "headerRow", "columns" };
+	yaml_node_t *root = yaml_document_get_root_node(&g->document);
+
+	*e = ERROR_INIT;
+	if (!root || root->type != YAML_MAPPING_NODE)
+		return bad(g, root, e, "the schema must be an object with headerRow and columns", NULL);
+	if (!only(g, root, keys, ARRAY_LEN(keys), e))
+		return false;
+	const yaml_node_t *header = get(g, root, "headerRow"), *columns = get(g, root, "columns");
+	bool yes = text_eq(scalar(header), "true");
+	if (!header || header->data.scalar.style != YAML_PLAIN_SCALAR_STYLE || (!yes && !text_eq(scalar(header), "false")))
+		return bad(g, header ? header : root, e, "headerRow must be true or false", NULL);
+	g->out->header_row = yes;
+	if (!columns || columns->type != YAML_SEQUENCE_NODE)
+		return bad(g, columns ? columns : root, e, "columns must be a list", NULL);
+	g->out->columns = arena_array(g->arena, SCHEMA_COLUMNS_MAX, struct schema_column);
+	return g->out->columns ? read_columns(g, columns, e) : fail_memory(e);
+}
+
+bool schema_read(struct arena *a, const char *name, const char *text, size_t n, struct schema *out, struct error *e)
+{
+	struct reading g = { .arena = a, .name = name, .out = out };
+	yaml_parser_t parser;
+
+	*out = (struct schema){ 0 };
+	if (!yaml_parser_initialize(&parser))
+		return fail_memory(e);
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, n);
+	bool ok = yaml_parser_load(&parser, &g.document) != 0;
+	if (!ok) {
+		fail(e, ERR_CONFIG, "%s:%zu:%zu: not valid JSON or YAML: %s", name, parser.problem_mark.line + 1, parser.problem_mark.column + 1,
+		     parser.problem ? parser.problem : "?");
+	} else {
+		ok = read_root(&g, e);
+		yaml_document_delete(&g.document);
+	}
+	yaml_parser_delete(&parser);
+	return ok;
+}

@@ -1,0 +1,9 @@
+/* noisegate key, seal, unseal: argv[0] is the subcommand; returns the exit status (0 done, 1 failed, 2 usage). */
+#ifndef NG_PROXY_CLI_CRYPTO_H
+#define NG_PROXY_CLI_CRYPTO_H
+
+int cli_key(int argc, char **argv);
+int cli_seal(int argc, char **argv);
+int cli_unseal(int argc, char **argv);
+
+#endif
