@@ -1,0 +1,100 @@
+#include "proxy/upstream_check.h"
+
+#include "base/file.h"
+#include "base/text.h"
+
+#include <libpq-fe.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Types whose values, read without a cast that could fail, are what the policy says: wider declarations are fine, narrower are not. */
+static bool type_fits(enum sql_type declared, const char *actual)
+{
+	static const struct {
+		enum sql_type declared;
+		const char *actual;
+	} fits[] = {
+		{ TYPE_BOOL, "bool" },	    { TYPE_INT2, "int2" },	  { TYPE_INT4, "int4" },      { TYPE_INT4, "int2" },
+		{ TYPE_INT8, "int8" },	    { TYPE_INT8, "int4" },	  { TYPE_INT8, "int2" },      { TYPE_NUMERIC, "numeric" },
+		{ TYPE_NUMERIC, "int8" },   { TYPE_NUMERIC, "int4" },	  { TYPE_NUMERIC, "int2" },   { TYPE_FLOAT8, "float8" },
+		{ TYPE_FLOAT8, "float4" },  { TYPE_DATE, "date" },	  { TYPE_TIMESTAMP, "timestamp" }, { TYPE_TIMESTAMPTZ, "timestamptz" },
+		{ TYPE_UUID, "uuid" },	    { TYPE_TEXT, "text" },	  { TYPE_TEXT, "varchar" },   { TYPE_TEXT, "bpchar" },
+		{ TYPE_TEXT, "name" },	    { TYPE_TEXT, "citext" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(fits); i++) {
+		if (fits[i].declared == declared && text_eq(fits[i].actual, actual))
+			return true;
+	}
+	return false;
+}
+
+static bool check_column(const struct policy_table *t, const struct policy_column *c, PGresult *columns, struct error *e)
+{
+	for (int i = 0; i < PQntuples(columns); i++) {
+		if (!text_eq(PQgetvalue(columns, i, 0), c->name))
+			continue;
+		if (type_fits(c->type, PQgetvalue(columns, i, 1)))
+			return true;
+		fail(e, ERR_CONFIG, "column \"%s\" of %s.%s is %s in the upstream, not %s", c->name, t->source_schema, t->source_name,
+		     PQgetvalue(columns, i, 1), sql_type_name(c->type));
+		return error_hint(e, "Declare the upstream's type in the policy, or give the proxy a view with casts.");
+	}
+	return fail(e, ERR_CONFIG, "the upstream's %s.%s has no column \"%s\"", t->source_schema, t->source_name, c->name);
+}
+
+static bool check_table(PGconn *conn, const struct policy_table *t, struct error *e)
+{
+	static const char sql[] = "SELECT a.attname, y.typname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+				  " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid JOIN pg_catalog.pg_type y ON y.oid = a.atttypid"
+				  " WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'v', 'm', 'f', 'p') AND a.attnum > 0 AND NOT a.attisdropped";
+	const char *values[] = { t->source_schema, t->source_name };
+	PGresult *columns = PQexecParams(conn, sql, 2, NULL, values, NULL, NULL, 0);
+	bool ok = PQresultStatus(columns) == PGRES_TUPLES_OK;
+
+	if (!ok)
+		fail(e, ERR_UPSTREAM, "the upstream's catalog could not be read");
+	else if (PQntuples(columns) == 0)
+		ok = fail(e, ERR_CONFIG, "the upstream has no relation %s.%s, the source of %s.%s", t->source_schema, t->source_name, t->schema, t->name);
+	for (size_t i = 0; ok && i < t->n_columns; i++)
+		ok = check_column(t, &t->columns[i], columns, e);
+	PQclear(columns);
+	return ok;
+}
+
+/* NULL with *e filled when it cannot be reached; what the server says may hold more than it should, so it is not shown. */
+static PGconn *connect_once(const struct policy_upstream *u, struct error *e)
+{
+	char *password = u->password_env ? getenv(u->password_env) : NULL;
+	struct arena a;
+	PGconn *conn = NULL;
+	size_t n;
+
+	arena_init(&a, 65536);
+	if (!u->password_file || file_read_secret(&a, u->password_file, 4096, &password, &n, e)) {
+		if (password)
+			password[strcspn(password, "\r\n")] = '\0';
+		const char *const names[] = { "dbname", "password", "connect_timeout", NULL };
+		const char *const values[] = { u->dsn, password, "10", NULL };
+		conn = PQconnectdbParams(names, values, 1);
+		if (PQstatus(conn) != CONNECTION_OK) {
+			PQfinish(conn);
+			conn = NULL;
+			fail(e, ERR_UPSTREAM, "could not connect to the upstream");
+			error_hint(e, "Check upstream.dsn and the password; psql with the same string tells more.");
+		}
+	}
+	arena_reset(&a);
+	return conn;
+}
+
+bool upstream_check(const struct policy *p, struct error *e)
+{
+	PGconn *conn = connect_once(&p->upstream, e);
+	bool ok = conn != NULL;
+
+	for (size_t i = 0; ok && i < p->n_tables; i++)
+		ok = check_table(conn, &p->tables[i], e);
+	PQfinish(conn);
+	return ok;
+}
