@@ -162,6 +162,19 @@ void upstream_close(struct upstream *u)
 	mem_free(u);
 }
 
+PGconn *upstream_connect_once(const struct policy *p, struct error *e)
+{
+	struct upstream *u;
+	struct patience patience = { .timeout_ms = CONNECT_MS };
+	PGconn *pg = NULL;
+
+	if (!upstream_open(p, &u, e))
+		return NULL;
+	(void)!open_connection(u, "", &patience, &pg, e);
+	upstream_close(u);
+	return pg;
+}
+
 /* A connection that has been idle for long is asked something. */
 static bool trusted(struct pool_item *item, const struct patience *p)
 {
