@@ -44,7 +44,7 @@ static void put_figures(struct wr *w, const struct plan *plan, const struct rele
 			else if (mean_half_width(block, released[b], i, confidence, &mean))
 				wr_fmt(w, "%s about ±%.4g", c->label, mean);
 			else
-				wr_fmt(w, "%s by its count (EXPLAIN)", c->label);
+				wr_fmt(w, "%s: see EXPLAIN", c->label);
 		}
 	}
 }

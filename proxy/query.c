@@ -194,7 +194,7 @@ static bool add_notices(struct query *q, struct result *out, struct error *e)
 	out->notices = notices;
 	if (q->plan->notice)
 		notices[out->n_notices++] = (struct notice){ .severity = "NOTICE", .sqlstate = "00000", .message = q->plan->notice };
-	if (!q->view->notices || q->plan->kind != PLAN_BLOCKS || !has_noise(q->plan))
+	if (!q->view->notices || !q->released || !has_noise(q->plan)) /* EXPLAIN releases nothing */
 		return true;
 	return notice_noise(q->plan, q->released, q->view->plan.confidence, q->g->ledger, q->arena, &notices[out->n_notices++], e);
 }
@@ -246,9 +246,7 @@ static bool run_blocks(struct query *q, struct result *out, struct error *e)
 	clock_phase(q, PHASE_LEDGER);
 	ok = ok && release_blocks(q, lease, e); /* public from here on */
 	upstream_give(q->g->upstream, lease);
-	ok = ok && post_process(q, out, e);
-	clock_phase(q, PHASE_POST);
-	return ok;
+	return ok && post_process(q, out, e);
 }
 
 static bool run_plan(struct query *q, struct result *out, struct error *e)
@@ -276,6 +274,7 @@ bool engine_run(struct engine *g, const struct session_view *s, const char *sql,
 	clock_phase(&q, PHASE_PLAN);
 	if (!run_plan(&q, &made, e) || !add_notices(&q, &made, e))
 		return false;
+	clock_phase(&q, PHASE_POST);
 	log_times(&q, &made);
 	*out = made;
 	return true;

@@ -24,7 +24,7 @@ void sidecar_roles_sql(struct wr *w, const struct policy *p)
 	for (size_t i = 0; i < p->n_logins; i++) {
 		wr_str(w, "CREATE ROLE ");
 		wr_sql_name(w, p->logins[i].user);
-		wr_str(w, " LOGIN NOINHERIT;");
+		wr_str(w, " LOGIN;");
 	}
 }
 

@@ -40,7 +40,7 @@ static size_t split(char *s, char separator, char **out, size_t max)
 	size_t n = 0;
 	while (n < max) {
 		out[n++] = s;
-		s = strchr(s, separator);
+		s = n < max ? strchr(s, separator) : NULL;
 		if (!s)
 			break;
 		*s++ = '\0';

@@ -190,7 +190,7 @@ def test_refused_statements_cost_nothing():
     before = spent()
     for sql in ("SELECT email_fp FROM brand.customers", "SELECT count(*) FROM brand.nothing", "SELECT count(*) FROM brand.customers WHERE nope = 1",
                 "SELECT count(* FROM brand.customers", "SELECT count(*), pg_sleep(1) FROM brand.customers",
-                "SELECT count(*) FROM brand.customers HAVING count(*) > 'abc'", "SELECT region, count(*) FROM brand.customers GROUP BY 1 ORDER BY array[1]"):
+                "SELECT count(*) FROM brand.customers HAVING count(*) > 'abc'"):
         assert "error" in g.run(sql), sql
     assert spent() == before
 
@@ -263,7 +263,7 @@ def test_cancel_ends_a_query_here_and_there():
         assert wait_until(lambda: w.upstream.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'noisegate' AND state = 'active'") == 0)
         g.ask("cancel", "300")
         start = time.time()
-        r = g.run("SELECT count(*) FROM generate_series(1, 100000000000)")
+        r = g.run("SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b")
         assert r["error"] == "57014" and time.time() - start < 3, r
     finally:
         with w.upstream.connect() as c:

@@ -1,0 +1,45 @@
+#include "base/text.h"
+#include "proxy/cli.h"
+#include "proxy/cli_crypto.h"
+#include "proxy/cli_policy.h"
+#include "proxy/cli_serve.h"
+#include "proxy/usage.h"
+
+#include <sys/prctl.h>
+
+static int print_help(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return fputs(usage_text, stdout) < 0 || fflush(stdout) != 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int print_version(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return puts("noisegate " NOISEGATE_VERSION) < 0 || fflush(stdout) != 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "serve", cli_serve },   { "check", cli_check },       { "budget", cli_budget },     { "key", cli_key },
+	{ "seal", cli_seal },     { "unseal", cli_unseal },     { "version", print_version }, { "--version", print_version },
+	{ "help", print_help },   { "--help", print_help },     { "-h", print_help },
+};
+
+int main(int argc, char **argv)
+{
+	/* keys, passwords and exact rows pass through this memory: no core dumps, no reading by other processes, no gaining of privileges */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (argc < 2)
+		return cli_usage(usage_text);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (text_eq(argv[1], commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	(void)fprintf(stderr, "noisegate: unknown command \"%s\"\n\n", argv[1]);
+	return cli_usage(usage_text);
+}

@@ -1,0 +1,26 @@
+#include "proxy/usage.h"
+
+const char usage_text[] =
+	"usage: noisegate COMMAND ...\n"
+	"\n"
+	"A differential-privacy query proxy for SQL collaborations.\n"
+	"\n"
+	"  serve -c POLICY          run the proxy (serve --help: options)\n"
+	"  check POLICY             validate a policy, all errors at once\n"
+	"  budget show|history      what has been spent of the budgets\n"
+	"  key generate|show|...    collaboration keys and login passwords\n"
+	"  seal, unseal             seal the columns of a CSV file, and open them again\n"
+	"  version                  print the version\n"
+	"  help                     print this\n"
+	"\n"
+	"Exit status: 0 done, 1 failed, 2 wrong usage.\n";
+
+const char usage_serve_text[] =
+	"usage: noisegate serve -c POLICY [--listen HOST:PORT] [--ready-file FILE] [--log-level debug|info|warning|error]\n"
+	"\n"
+	"Serves the collaboration of a policy until SIGTERM or SIGINT; a second signal ends it at once.\n"
+	"\n"
+	"  -c, --config POLICY      the policy file\n"
+	"  --listen HOST:PORT       instead of the policy's server.listen; port 0: any free one\n"
+	"  --ready-file FILE        write the port there when ready\n"
+	"  --log-level LEVEL        least level to log (info)\n";
