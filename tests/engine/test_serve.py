@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The command line: serve starts, says so, stops; exit codes.  usage: test_serve.py NOISEGATE"""
-import os, re, signal, socket, subprocess, sys, time, traceback
+import os, re, signal, socket, subprocess, sys, threading, time, traceback
 import psycopg2
 from world import World, wait_until
 
@@ -62,6 +62,35 @@ def test_second_signal_ends_at_once():
             cur = c.cursor()
             cur.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'noisegate'")
             cur.execute("DROP VIEW brand_raw.customers; DROP FUNCTION brand_raw.slow(); ALTER TABLE brand_raw.hidden RENAME TO customers")
+
+
+def test_more_sessions_than_connections_wait_their_turn():
+    s = Serve()
+    errors, answers = [], []
+
+    def client(i):
+        try:
+            c = s.connect()
+            c.autocommit = True
+            cur = c.cursor()
+            for _ in range(5):
+                cur.execute("SET noisegate.epsilon = 0.01")
+                cur.execute("SELECT region, count(*) AS n FROM brand.customers GROUP BY region ORDER BY n")
+                answers.append(len(cur.fetchall()))
+                cur.execute("SELECT count(*) FROM pg_catalog.pg_class WHERE relname = 'customers'")
+                answers.append(cur.fetchone()[0])
+        except Exception as e:
+            errors.append(e)
+
+    threads = [threading.Thread(target=client, args=(i,)) for i in range(16)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert not errors, errors[:3]
+    assert sorted(answers) == [1] * 80 + [4] * 80
+    used = w.upstream.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'noisegate'")
+    assert used <= 2, used
+    s.p.terminate()
+    assert s.p.wait(15) == 0
 
 
 def test_tells_systemd():

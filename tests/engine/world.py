@@ -1,5 +1,5 @@
 """A private PostgreSQL as upstream, a policy, and an engine without a network (driver.c) for the tests beside this file."""
-import atexit, import base64, hashlib, hmac, json, os, shutil, signal, subprocess, tempfile, time
+import base64, hashlib, hmac, json, os, shutil, signal, subprocess, tempfile, time
 import psycopg2
 
 BIN = "/usr/lib/postgresql/15/bin"
