@@ -187,16 +187,20 @@ bool session_view_make(struct session *s, struct session_view *out, struct error
 	return true;
 }
 
+/* The engine says that it was cancelled; only the session knows by whom.  Without a reason of ours the engine gave up by itself, in its own words. */
 static bool cancelled(struct session *s, struct error *e)
 {
 	switch ((enum cancel_reason)atomic_load(&s->cancel.reason)) {
+	case CANCEL_BY_USER:
+		return fail(e, ERR_CANCELLED, "canceling statement due to user request");
 	case CANCEL_BY_TIMEOUT:
 		return fail(e, ERR_CANCELLED, "canceling statement due to statement timeout");
 	case CANCEL_BY_SHUTDOWN:
 		return fail(e, ERR_CANCELLED, "canceling statement because the proxy is shutting down");
-	default:
-		return fail(e, ERR_CANCELLED, "canceling statement due to user request");
+	case CANCEL_NONE:
+		break;
 	}
+	return false;
 }
 
 static void deadline_begin(struct session *s)

@@ -30,7 +30,7 @@ const char *engine_server_version(struct engine *g)
 	return "15.18 (stand-in)";
 }
 
-enum { OID_INT4 = 23, OID_TEXT = 25, ASLEEP = 1000000 };
+enum { OID_INT4 = 23, OID_TEXT = 25, ASLEEP = 60000 };
 
 static long series(const char *sql)
 {

@@ -3,6 +3,7 @@ import signal
 import time
 
 from pgwire import *
+from test_hostile import ENDLESS
 
 
 def test_drain(target):
@@ -11,7 +12,7 @@ def test_drain(target):
         return "skip"
     idle, open_block, busy = Wire(fresh).login(), Wire(fresh, tls=True).login(), Wire(fresh).login()
     open_block.ask("BEGIN")
-    busy.send(query("SELECT count(*) FROM generate_series(1, 1000000000)"))
+    busy.send(query(ENDLESS))
     time.sleep(0.5)
     fresh.process.send_signal(signal.SIGTERM)
     for w in (idle, open_block):
