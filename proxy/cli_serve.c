@@ -135,6 +135,7 @@ static bool write_ready(const char *path, int port, struct error *e)
 
 /* --- signals: blocked in all threads, taken by one that does nothing else --------------------------------------------------- */
 
+/* SIGUSR1 is for the thread alone: it is told to end. */
 static sigset_t stop_signals(void)
 {
 	sigset_t s;
@@ -142,6 +143,7 @@ static sigset_t stop_signals(void)
 	sigemptyset(&s);
 	sigaddset(&s, SIGTERM);
 	sigaddset(&s, SIGINT);
+	sigaddset(&s, SIGUSR1);
 	return s;
 }
 
@@ -150,24 +152,35 @@ struct stopper {
 	pthread_mutex_t lock;
 	pthread_t thread;
 	struct server *server;
+	bool done;
 };
+
+/* Stops the server once; false when the thread shall end. */
+static bool on_signal(struct stopper *s, int got, bool first)
+{
+	pthread_mutex_lock(&s->lock);
+	bool done = s->done;
+	if (got != SIGUSR1 && first) {
+		log_event(LOG_INFO, "stopping", LOG_NUM("signal", got));
+		notify_systemd("STOPPING=1");
+		if (s->server)
+			server_stop(s->server);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (got != SIGUSR1 && !first)
+		_exit(EXIT_FAILED); /* at once; the sidecar dies with us, its directory is removed at the next start */
+	return !done;
+}
 
 static void *wait_for_stop(void *arg)
 {
 	struct stopper *stopper = arg;
 	sigset_t s = stop_signals();
+	bool first = true;
 	int got;
 
-	if (sigwait(&s, &got) != 0)
-		return NULL;
-	log_event(LOG_INFO, "stopping", LOG_NUM("signal", got));
-	notify_systemd("STOPPING=1");
-	pthread_mutex_lock(&stopper->lock);
-	if (stopper->server)
-		server_stop(stopper->server);
-	pthread_mutex_unlock(&stopper->lock);
-	if (sigwait(&s, &got) == 0)
-		_exit(EXIT_FAILED); /* at once; the sidecar dies with us, its directory is removed at the next start */
+	while (sigwait(&s, &got) == 0 && on_signal(stopper, got, first))
+		first = first && got == SIGUSR1;
 	return NULL;
 }
 
@@ -175,6 +188,7 @@ static bool stopper_start(struct stopper *s, struct server *server, struct error
 {
 	pthread_mutex_init(&s->lock, NULL);
 	s->server = server;
+	s->done = false;
 	if (pthread_create(&s->thread, NULL, wait_for_stop, s) == 0)
 		return true;
 	pthread_mutex_destroy(&s->lock);
@@ -188,10 +202,12 @@ static void stopper_forget(struct stopper *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* The thread waits in sigwait, where it may be cancelled, or ends the process. */
 static void stopper_end(struct stopper *s)
 {
-	(void)pthread_cancel(s->thread);
+	pthread_mutex_lock(&s->lock);
+	s->done = true;
+	pthread_mutex_unlock(&s->lock);
+	(void)pthread_kill(s->thread, SIGUSR1);
 	(void)pthread_join(s->thread, NULL);
 	pthread_mutex_destroy(&s->lock);
 }

@@ -24,6 +24,7 @@ enum { PARTS_MAX = 64, ITEMS_MAX = 32 };
 static struct engine *engine;
 static atomic_bool cancelled;
 static int cancel_ms;
+static struct arena kept = { .cap = 1 << 20 };
 static const char *guc_names[ITEMS_MAX], *guc_values[ITEMS_MAX], *path[ITEMS_MAX];
 static struct session_view view = { .user = "ana", .analyst = "publisher", .guc_names = guc_names, .guc_values = guc_values, .notices = true, .cancelled = &cancelled };
 
@@ -192,8 +193,8 @@ static void command_set(const char *name, const char *value)
 	size_t i = 0;
 	while (i < view.n_gucs && strcmp(guc_names[i], name) != 0)
 		i++;
-	guc_names[i] = strdup(name);
-	guc_values[i] = strdup(value);
+	guc_names[i] = arena_strdup(&kept, name);
+	guc_values[i] = arena_strdup(&kept, value);
 	if (i == view.n_gucs)
 		view.n_gucs++;
 }
@@ -235,11 +236,11 @@ static void answer(char *line, struct arena *a, struct wr *w)
 	if (strcmp(part[0], "set") == 0 && n == 3)
 		command_set(part[1], part[2]);
 	else if (strcmp(part[0], "path") == 0 && n == 2) {
-		view.plan.n_search_path = split(strdup(part[1]), ',', (char **)path, ITEMS_MAX);
+		view.plan.n_search_path = split(arena_strdup(&kept, part[1]), ',', (char **)path, ITEMS_MAX);
 		view.plan.search_path = path;
 	} else if (strcmp(part[0], "user") == 0 && n == 3) {
-		view.user = strdup(part[1]);
-		view.analyst = view.plan.analyst = strdup(part[2]);
+		view.user = arena_strdup(&kept, part[1]);
+		view.analyst = view.plan.analyst = arena_strdup(&kept, part[2]);
 	} else if (strcmp(part[0], "notices") == 0 && n == 2)
 		view.notices = part[1][1] == 'n';
 	else if (strcmp(part[0], "epsilon") == 0 && n == 2) {
@@ -292,5 +293,6 @@ int main(int argc, char **argv)
 		arena_reset(&a);
 	}
 	engine_close(engine);
+	arena_reset(&kept);
 	return 0;
 }

@@ -392,8 +392,9 @@ def test_sidecar_that_dies_is_started_again():
     os.kill(pid, 9)
     r = g.run("SELECT count(*) FROM pg_catalog.pg_class WHERE relname = 'customers'")
     assert r.get("rows") == [["1"]] or r["error"] == "55000", r
+    # backends of the dead server may answer for a moment; the file is empty for another
+    assert wait_until(lambda: open(home + "/data/postmaster.pid").readline().strip() not in ("", str(pid)))
     assert wait_until(lambda: g.run("SELECT 1").get("rows") == [["1"]])
-    assert int(open(home + "/data/postmaster.pid").readline()) != pid
     assert "rows" in g.run("SELECT region, count(*) FROM brand.customers GROUP BY 1 ORDER BY 2")
 
 
@@ -501,7 +502,7 @@ def main():
                     g = Engine(w, DRIVER)
         if g.close() != 0:
             failed += 1
-            print("FAIL the engine did not close cleanly")
+            print("FAIL the engine did not close cleanly\n" + g.log()[-6000:])
         if w.homes():
             failed += 1
             print("FAIL the sidecar's directory is still there")
