@@ -60,3 +60,46 @@ $(BUILD)/%.o: %.c
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)
+
+# --- for people ------------------------------------------------------------------------------------------------------------
+.PHONY: demo demo-stop test check fuzz bench install layers headers lines mutants
+demo:
+	@scripts/deps.sh build
+	@$(MAKE) --no-print-directory -j2 all >/dev/null
+	@NOISEGATE=$(CURDIR)/$(BUILD)/noisegate scripts/demo.sh start $(ARGS)
+demo-stop:
+	@scripts/demo.sh stop
+
+test:
+	@scripts/deps.sh test
+	@tests/run.sh
+
+# Every include goes downward; every file stays below 800 lines; every header compiles alone.
+layers:
+	@awk -f tests/layers.awk layers.txt $(wildcard $(addsuffix /*.[ch],$(ROOMS)))
+lines:
+	@wc -l $(wildcard $(addsuffix /*.[ch],$(ROOMS))) | awk '$$2 != "total" && $$1 > 800 { print $$2 ": " $$1 " lines"; bad = 1 } END { exit bad }'
+headers:
+	@for h in $(wildcard $(addsuffix /*.h,$(ROOMS))); do \
+		printf '#include "%s"\nint main(void);\n' $$h | $(CC) $(CPPFLAGS) -std=c11 -Wall -Wextra -fsyntax-only -x c - || exit 1; done
+
+mutants:
+	@tests/mutants/run.sh
+
+check: layers lines headers
+	@scripts/deps.sh test
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --suppressions-list=tests/cppcheck.txt --enable=warning,portability -I. -D_GNU_SOURCE $(ROOMS)
+	clang-tidy --quiet --warnings-as-errors='*' $(wildcard $(addsuffix /*.c,$(ROOMS))) -- $(CPPFLAGS) -std=c11 -include base/banned.h -DNG_ROOM_BASE
+	tests/sanitize.sh
+
+FUZZ_SECONDS ?= 60
+fuzz:
+	@scripts/deps.sh test
+	@tests/fuzz/run.sh $(FUZZ_SECONDS)
+
+bench: all
+	@bench/run.sh
+
+install: all
+	install -D -m 755 $(BUILD)/noisegate $(DESTDIR)$(PREFIX)/bin/noisegate
+	install -D -m 644 policies/policy.schema.json $(DESTDIR)$(PREFIX)/share/noisegate/policy.schema.json
