@@ -14,25 +14,32 @@ static const char *query_of(const struct statement *st)
 	return st->kind == STATEMENT_QUERY ? st->text : st->kind == STATEMENT_DECLARE ? st->value : NULL;
 }
 
+/* What is kept of a description: planning it needed far more memory, which goes with the message. */
+static bool keep_description(const struct description *d, struct arena *a, struct description *out)
+{
+	uint32_t *oids = arena_array(a, d->n_params, uint32_t);
+
+	*out = *d;
+	if (!oids || !fields_copy(d->fields, d->n_fields, a, &out->fields))
+		return false;
+	mem_copy(oids, d->param_oids, d->n_params * sizeof(*oids));
+	out->param_oids = oids;
+	return true;
+}
+
 /* Types of the parameters, and of the columns of a query, into the prepared statement. */
 static bool describe_into(struct session *s, const struct parse_msg *m, struct prepared *p, struct error *e)
 {
 	const char *sql = query_of(&p->statement);
 	struct description d;
 
-	if (!sql) {
-		if (m->n_oids > 0)
-			p->description.n_params = 0; /* declared types of a command without parameters mean nothing */
-		return true;
-	}
-	if (!session_describe_query(s, sql, m->oids, m->n_oids, &p->arena, &d, e))
+	if (!sql)
+		return true; /* types declared for a command without parameters mean nothing */
+	if (!session_describe_query(s, sql, m->oids, m->n_oids, s->arena, &d, e))
 		return false;
-	if (p->statement.kind == STATEMENT_DECLARE) {
-		d.fields = NULL;
-		d.n_fields = 0;
-	}
-	p->description = d;
-	return true;
+	if (p->statement.kind == STATEMENT_DECLARE)
+		d.n_fields = 0; /* DECLARE itself returns no rows */
+	return keep_description(&d, &p->arena, &p->description) || fail_memory(e);
 }
 
 static bool parse_one(struct session *s, const char *sql, struct statement *out, struct error *e)

@@ -40,7 +40,7 @@ struct server {
 
 	pthread_mutex_t lock; /* the list, its counters, owner and doom of every session */
 	struct session *sessions;
-	size_t n_sessions;
+	atomic_size_t n_sessions; /* changed under lock, read anywhere */
 	uint64_t last_id;
 
 	struct queue work, logins;

@@ -205,6 +205,12 @@ def test_many_sessions_at_once(target):
     assert not errors, errors[:3]
 
 
+def sanitized(pid):
+    with open(f"/proc/{pid}/maps") as f:
+        maps = f.read()
+    return any(name in maps for name in ("libasan", "libtsan", "libclang_rt"))
+
+
 def rss(pid):
     with open(f"/proc/{pid}/status") as f:
         return next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmRSS"))
@@ -212,7 +218,7 @@ def rss(pid):
 
 def test_a_thousand_idle_tls_sessions_in_40_megabytes(target):
     fresh = target.another() or target
-    if not fresh.pid:
+    if not fresh.pid or sanitized(fresh.pid):
         return "skip"
     held = []
     for _ in range(1000):
