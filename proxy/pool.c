@@ -32,12 +32,14 @@ bool pool_open(size_t max, struct pool_opener opener, struct pool **out, struct 
 	return true;
 }
 
+/* Leaves `lent` alone: only that field of a lent item is read by other threads, so only the lock's holder may write it. */
 static void item_close(struct pool_item *i)
 {
 	PQfinish(i->pg);
 	mem_free(i->key);
 	mem_free(i->applied);
-	*i = (struct pool_item){ 0 };
+	i->pg = NULL;
+	i->key = i->applied = NULL;
 }
 
 void pool_close(struct pool *p)
@@ -116,12 +118,6 @@ static bool reserve(struct pool *p, const char *key, const struct patience *pati
 	return ok;
 }
 
-static void close_slot(struct pool_item *i)
-{
-	item_close(i);
-	i->lent = true;
-}
-
 bool pool_take(struct pool *p, const char *key, const struct patience *patience, struct pool_item **out, struct error *e)
 {
 	struct pool_item *i = NULL;
@@ -134,13 +130,16 @@ bool pool_take(struct pool *p, const char *key, const struct patience *patience,
 		*out = i;
 		return true;
 	}
-	close_slot(i);
+	item_close(i);
 	PGconn *pg = NULL;
 	char *copy = mem_strdup(key);
 	if (!copy) {
 		fail_memory(e);
 	} else if (p->opener.open(p->opener.ctx, key, patience, &pg, e)) {
-		*i = (struct pool_item){ .pg = pg, .key = copy, .lent = true, .fresh = true, .generation = now };
+		i->pg = pg;
+		i->key = copy;
+		i->fresh = true;
+		i->generation = now;
 		*out = i;
 		return true;
 	}
@@ -152,7 +151,7 @@ bool pool_take(struct pool *p, const char *key, const struct patience *patience,
 void pool_give(struct pool *p, struct pool_item *item, bool healthy)
 {
 	if (!healthy || item->generation != __atomic_load_n(&p->generation, __ATOMIC_ACQUIRE))
-		close_slot(item);
+		item_close(item);
 	pthread_mutex_lock(&p->lock);
 	item->used = clock_monotonic();
 	item->lent = false;
