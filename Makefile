@@ -44,6 +44,9 @@ unit-$(1): $(BUILD)/tests/unit-$(1)
 endef
 $(foreach r,$(ROOMS),$(eval $(call room,$(r))))
 
+.PHONY: unit-programs
+unit-programs: $(foreach r,$(ROOMS),$(if $(wildcard tests/unit/$(r)/*.c),$(BUILD)/tests/unit-$(r)))
+
 # Tests see the same warnings but may allocate and copy as they like.
 $(BUILD)/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
