@@ -1,0 +1,10 @@
+# Programs with threads and processes of their own (Criterion cannot run them under TSan).
+B=${BUILD:-build}
+make -s BUILD="$B" lib-budget lib-crypto lib-policies lib-mechanisms lib-base || exit 1
+status=0
+for p in ledger_race ledger_kill; do
+	gcc -std=c11 -D_GNU_SOURCE -O1 -g -I. ${SANITIZE:+-fsanitize=$SANITIZE} -pthread -o "$B/$p" tests/race/$p.c "$B"/lib{budget,crypto,policies,mechanisms,base}.a \
+		-lsqlite3 -lyaml -lcrypto -lm || exit 1
+	"$B/$p" || status=1
+done
+exit $status
