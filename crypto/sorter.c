@@ -176,7 +176,7 @@ static bool run_next(struct run *r, struct error *e)
 {
 	uint32_t n;
 
-	size_t got = fread_unlocked(r->header, 1, HEADER, r->f);
+	size_t got = fread(r->header, 1, HEADER, r->f);
 	r->more = got == HEADER;
 	if (!r->more)
 		return got == 0 && !ferror(r->f) ? true : io_failed(e);
@@ -189,7 +189,7 @@ static bool run_next(struct run *r, struct error *e)
 		r->cap = n;
 	}
 	r->n = n;
-	return fread_unlocked(r->payload, 1, n, r->f) == n ? true : io_failed(e);
+	return fread(r->payload, 1, n, r->f) == n ? true : io_failed(e);
 }
 
 static bool heap_less(const struct run *a, const struct run *b)
