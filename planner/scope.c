@@ -175,6 +175,12 @@ bool query_kind(const struct planning *p, const struct cte *scope, const PgQuery
 	enum query_kind l, r;
 	struct cte *grown;
 
+	if (s->with_clause && s->with_clause->recursive) {
+		fail(e, ERR_RULE, "recursive WITH is not allowed");
+		error_rule(e, "recursive CTEs");
+		error_hint(e, "Write it without RECURSIVE.");
+		return planning_at(p, s->with_clause->location, e);
+	}
 	for (size_t i = 0; s->with_clause && i < s->with_clause->n_ctes; i++) {
 		if (!post_open_cte(p, scope, s->with_clause->ctes[i]->common_table_expr, &grown, e))
 			return false;

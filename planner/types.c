@@ -198,7 +198,7 @@ bool type_read(struct arena *a, enum sql_type t, const char *text, const char **
 			return error_hint(e, "Write dates as YYYY-MM-DD, between the years 1 and 9999.");
 		if (t == TYPE_TIMESTAMP || t == TYPE_TIMESTAMPTZ)
 			return error_hint(e, "Write timestamps as YYYY-MM-DD HH:MM:SS, between the years 1 and 9999.");
-		return false;
+		return error_hint(e, "Write a constant of type %s.", sql_type_name(t));
 	}
 	*canonical = as_is ? text : changed;
 	return true;

@@ -1,0 +1,257 @@
+"""Plans against a real PostgreSQL: refusals, hostile data, one unit removed, nothing outside pg_catalog."""
+import json
+import random
+import re
+import subprocess
+import sys
+
+import psycopg
+
+tool, dsn, policy = sys.argv[1:4]
+proc = subprocess.Popen([tool, policy], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+db = psycopg.connect(dsn, autocommit=True)
+failed = 0
+
+
+def check(name, ok, why=""):
+    global failed
+    failed += not ok
+    print(("ok " if ok else "not ok ") + name + ("" if ok else "   " + str(why)), flush=True)
+
+
+def plan(sql):
+    proc.stdin.write(sql + "\n")
+    proc.stdin.flush()
+    return json.loads(proc.stdout.readline())
+
+
+def rows(block, seed=99):
+    params = [None if p is None else p.encode() for p in block["params"]]
+    if block["seed"]:
+        params[block["seed"] - 1] = str(seed).encode()
+    r = db.pgconn.exec_params(block["sql"].encode(), params)
+    if r.status != psycopg.pq.ExecStatus.TUPLES_OK:
+        raise RuntimeError(r.error_message.decode())
+    return [[None if (v := r.get_value(i, j)) is None else v.decode() for j in range(r.nfields)] for i in range(r.ntuples)]
+
+
+# --- refusals: SQLSTATE, a rule or a standard error, a hint that helps ------------------------------------------------------
+REFUSED = """42501 SELECT * FROM people
+42501 SELECT id FROM people
+42501 SELECT id, count(*) FROM people GROUP BY id
+42501 SELECT count(*) FROM people, orders
+42501 SELECT count(*) FROM people p JOIN orders o ON p.city = o.id
+42501 SELECT count(*) FROM people p JOIN orders o ON p.n4 = o.item
+42501 SELECT count(*) FROM people p JOIN orders o ON p.id = o.id OR true
+42501 SELECT count(*) FROM people p LEFT JOIN orders o ON p.id = o.id
+42501 SELECT count(*) FROM people p FULL JOIN orders o ON p.id = o.id
+42501 SELECT count(*) FROM people p JOIN homes h ON p.city = h.id
+42501 SELECT count(*) FROM people NATURAL JOIN orders
+42501 SELECT count(*) FROM people TABLESAMPLE SYSTEM (10)
+42501 SELECT count(*) FROM (SELECT * FROM people LIMIT 10) x
+42501 SELECT count(*) FROM (SELECT * FROM people ORDER BY n4) x
+42501 SELECT count(*) FROM (SELECT DISTINCT city FROM people) x
+42501 SELECT count(*) FROM (SELECT city FROM people UNION ALL SELECT id FROM orders) x
+42601 SELECT count(*) FROM (SELECT row_number() OVER () AS r FROM people) x WHERE r < 3
+42601 SELECT count(*) FROM people WHERE n4 IN (SELECT item FROM orders)
+42601 SELECT count(*) FROM people WHERE EXISTS (SELECT 1 FROM orders)
+42601 SELECT count(*) FROM people WHERE n4 > (SELECT avg(item) FROM orders)
+42883 SELECT count(*) FROM people WHERE random() < 0.5
+42883 SELECT count(*) FROM people WHERE now() > at
+42601 SELECT count(*) FROM people WHERE day < current_date
+42883 SELECT count(*) FROM people WHERE city ~ 'x'
+42883 SELECT count(*) FROM people WHERE city LIKE 'x\\'
+42883 SELECT count(*) FROM people WHERE city LIKE city
+42883 SELECT count(*) FROM people WHERE repeat(city, 1000000) = 'x'
+42883 SELECT count(*) FROM people WHERE query_to_xml('select 1', true, true, '') IS NOT NULL
+42846 SELECT count(*) FROM people WHERE city::integer = 3
+42601 SELECT count(*) FROM people WHERE money::numeric(3,1) > 1
+22P02 SELECT count(*) FROM people WHERE day > '2026-13-01'
+22P02 SELECT count(*) FROM people WHERE n4 > 'abc'
+42804 SELECT count(*) FROM people WHERE n4
+42804 SELECT count(*) FROM people WHERE city = 3
+42501 SELECT sum(n8) FROM people
+42501 SELECT avg(n8) FROM people
+42501 SELECT sum(id) FROM people
+42501 SELECT min(n4) FROM people
+42501 SELECT max(n4) FROM people
+42501 SELECT array_agg(n4) FROM people
+42501 SELECT string_agg(city, ',') FROM people
+42501 SELECT stddev(n4) FROM people
+42501 SELECT count(DISTINCT city) FROM people
+42501 SELECT sum(DISTINCT n4) FROM people
+42501 SELECT count(secret = 'x') FROM people
+42501 SELECT count(*) FROM people WHERE secret = 'x'
+42501 SELECT count(*) FROM people WHERE id = 'abc'
+42501 SELECT count(*) FROM people WHERE id < id
+42501 SELECT count(*) FROM people WHERE lower(id) = 'x'
+42501 SELECT kind, count(*) FROM people GROUP BY kind, secret
+42501 SELECT ratio, count(*) FROM people GROUP BY ratio
+42501 SELECT kind, count(*) FROM people GROUP BY ROLLUP (kind)
+42803 SELECT city, count(*) FROM people
+42803 SELECT kind, count(*) FROM people GROUP BY kind ORDER BY n4
+42703 SELECT count(nope) FROM people
+42703 SELECT count(*) FROM people WHERE xmin = 1
+42P01 SELECT count(*) FROM nope
+42P01 SELECT count(*) FROM shop.nope
+42702 SELECT count(*) FROM people p JOIN orders o ON p.id = o.id WHERE id IS NULL
+42712 SELECT count(*) FROM people p JOIN orders p ON p.id = p.id
+42601 SELECT count(p) FROM people p JOIN
+42501 SELECT count(*) FROM people, pg_class
+42501 SELECT pg_sleep(1)
+42501 SELECT pg_read_file('/etc/passwd')
+42501 SELECT set_config('x', 'y', false)
+42501 SELECT * FROM pg_stat_activity
+42501 SELECT * FROM pg_authid
+42501 SELECT lo_import('/etc/passwd')
+42501 SELECT query_to_xml('select 1', true, true, '')
+42501 SELECT count(pg_sleep(1)) FROM generate_series(1, 3)
+42501 SELECT count(*) FROM people HAVING pg_sleep(1) IS NULL
+42501 SELECT current_setting('data_directory')
+42501 SELECT count(*) INTO x FROM people
+42501 SELECT count(*) FROM people FOR UPDATE
+42501 WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT 1 FROM r) SELECT count(*) FROM people
+42501 WITH x AS (DELETE FROM people RETURNING *) SELECT count(*) FROM x
+42501 EXPLAIN ANALYZE SELECT count(*) FROM people
+42501 COPY people TO STDOUT
+42501 INSERT INTO people VALUES (1)
+42501 UPDATE people SET n4 = 1
+42501 DROP TABLE people
+42501 DO $$ BEGIN END $$
+42501 CREATE TABLE x AS SELECT count(*) FROM people
+42501 SELECT count(*) FROM sales
+42883 SELECT sum(buyer) FROM sales
+42501 SELECT count(total) FROM sales
+42501 SELECT total, count(buyer) FROM sales GROUP BY total
+42501 SELECT count(buyer) FROM sales WHERE total > 3
+42501 SELECT count(*) FROM people p JOIN sales s ON p.city = s.place
+42501 SELECT home, count(*) FROM homes GROUP BY home
+42501 SELECT label FROM items
+42601 SELECT count(*) FROM people WHERE (id, n4) = ('a', 1)
+42601 SELECT count(*) FROM people WHERE n4 = ANY (ARRAY[1, 2])
+54001 SELECT count(*) FROM people WHERE n4 > 1{plus}""".replace("{plus}", " + 1" * 100000)
+for line in REFUSED.split("\n"):
+    state, sql = line.split(" ", 1)
+    p = plan(sql[:250000])
+    good = p.get("state") == state and (p["hint"] or state in ("42601", "42P01", "42702", "42712", "42703")) and "internal" not in p["message"]
+    check("refused: " + sql[:90], good, p if "state" in p else "accepted")
+
+# --- hostile values: every expression runs without an error over the ends of every type -----------------------------------------
+db.execute("""
+DROP SCHEMA IF EXISTS shop CASCADE; CREATE SCHEMA shop;
+CREATE TABLE shop.people (id text, kind text, city text, n2 smallint, n4 integer, n8 bigint, money numeric, ratio float8, flag boolean, day date, at timestamp, atz timestamptz, secret text);
+CREATE TABLE shop.orders (id text, item integer, price numeric);
+CREATE TABLE shop.homes (home integer, id text);
+CREATE TABLE shop.items (item integer, label text);
+CREATE TABLE shop.sales (buyer text, place text, total integer);
+INSERT INTO shop.people SELECT 'u' || row_number() OVER (), x.* FROM (VALUES
+ ('a', '', '-32768'::smallint, -2147483648, -9223372036854775808, 'NaN'::numeric, 'NaN'::float8, true, 'infinity'::date, 'infinity'::timestamp, 'infinity'::timestamptz, 's'),
+ ('b', repeat('x', 3000000), 32767::smallint, 2147483647, 9223372036854775807, 'Infinity'::numeric, 'Infinity'::float8, false, '-infinity'::date, '-infinity'::timestamp, '-infinity'::timestamptz, NULL),
+ ('zzz', E'a\\\\%_', 0::smallint, 0, 0, '-Infinity'::numeric, '-Infinity'::float8, NULL, '4713-01-01 BC'::date, '4713-01-01 BC'::timestamp, '4713-01-02 BC'::timestamptz, ''),
+ (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+ ('c', 'ÄÖ😀', 1::smallint, 1, 1, 1e131000::numeric, 1e308, true, '5874897-12-31'::date, '294276-12-31 23:59:59'::timestamp, '294276-12-30 00:00:00Z'::timestamptz, 'x'),
+ ('a', 'x', 2::smallint, 2, 2, 1e-16000::numeric, 5e-324, true, '0001-01-01'::date, '0001-01-01'::timestamp, '0001-01-01 00:00:00Z'::timestamptz, 'x'),
+ ('a', 'y', '-1'::smallint, -1, -1, -1e131000::numeric, -1e308, true, '9999-12-31'::date, '9999-12-31 23:59:59'::timestamp, '9999-12-31 23:59:59Z'::timestamptz, 'x')) x
+""")
+numbers = ["n2", "n4", "n8", "money", "ratio"]
+exprs = []
+for x in numbers:
+    exprs += [f"-{x}", f"abs({x})", f"round({x})", f"floor({x})", f"ceil({x})", f"trunc({x})", f"round({x}::numeric, 2)", f"sqrt({x})", f"ln({x})", f"{x}::integer", f"{x}::bigint",
+              f"{x}::smallint", f"{x}::numeric", f"{x}::double precision", f"{x} * {x} * {x}", f"1 / {x}", f"{x} / 0", f"{x} / {x} / {x}", f"coalesce({x}, 1)", f"greatest({x}, 3)",
+              f"least({x}, 3)", f"nullif({x}, 0)", f"CASE WHEN {x} > 0 THEN {x} ELSE 1 / {x} END"]
+    for y in numbers:
+        exprs += [f"{x} + {y}", f"{x} - {y}", f"{x} * {y}", f"{x} / {y}", f"mod({x}, {y})"]
+exprs += ["n4 % n2", "n8 % n4", "n4 / n2", "day + n4", "day - n4", "day - day", "extract(year FROM day)", "extract(week FROM at)", "extract(hour FROM atz)", "date_part('dow', day)",
+          "length(city)", "position('x' in city)", "strpos(city, city)", "char_length(kind || city)", "n4::text", "flag::integer", "extract(doy FROM at::date)"]
+texts = ["lower(city)", "upper(city)", "city || city", "left(city, -3)", "right(city, 3)", "substring(city from -5 for 3)", "substr(city, 2, 10000)", "btrim(city)", "day::text", "flag::text",
+         "coalesce(city, 'x')", "money::text", "n8::text"]
+times = ["date_trunc('week', at)", "date_trunc('century', atz)", "date_trunc('millennium', day)", "at::date", "atz::date", "day::timestamp", "at::timestamptz", "atz::timestamp",
+         "date_trunc('month', day::timestamp)"]
+statements = [f"SELECT count({x}) FROM people" for x in exprs + texts + times]
+statements += [f"SELECT count(*) FROM people WHERE {x} > 1" for x in exprs if not x.endswith("::text") and x not in ("day + n4", "day - n4")]
+statements += [f"SELECT count(*) FILTER (WHERE {x} = 'a') FROM people" for x in texts]
+statements += [f"SELECT {x}, count(*) FROM people GROUP BY 1" for x in texts + times + ["n4 + n8", "n8 / n4", "money", "day - day", "flag", "n4 > 3"]]
+statements += [f"SELECT sum({x}), avg({x}) FROM people" for x in ["n2", "n4", "money", "ratio", "n4 * 2", "money + ratio", "least(greatest(n8, 0), 10)", "-money", "abs(n2)", "n4 - n2 * 3",
+                                                                   "CASE WHEN flag THEN n4 ELSE 0 END", "coalesce(money, 1)"]]
+statements += [f"SELECT count(*) FROM people WHERE city {op} 'a%'" for op in ("LIKE", "NOT LIKE", "ILIKE", "NOT ILIKE")]
+bad = []
+foreign = []
+for sql in statements:
+    p = plan(sql)
+    if "blocks" not in p:
+        bad.append((sql, p["message"]))
+        continue
+    for b in p["blocks"]:
+        names = re.findall(r"(?<![\w.\"$:])([a-z_][a-z_0-9]*)\(", b["sql"])
+        foreign += [n for n in names if n not in ("date", "timestamp", "timestamptz")]
+        foreign += [m for m in re.findall(r"OPERATOR\(([^)]*)\)", b["sql"]) if not m.startswith("pg_catalog.")]
+        try:
+            rows(b)
+        except RuntimeError as e:
+            bad.append((sql, str(e)[:200]))
+check(f"hostile values raise no error in {len(statements)} statements", not bad, bad[:3])
+check("every function and operator is qualified with pg_catalog", not set(foreign), set(foreign))
+
+# --- neighbours: random data and queries; one unit removed changes the exact values by at most what the plan says ------------------
+rnd = random.Random(20261120)
+cases = worst = 0
+wrong = []
+
+
+def literal(v):
+    return "NULL" if v is None else str(v) if not isinstance(v, str) else "'" + v + "'"
+
+
+KEYS = ["", "kind", "city", "flag", "n4 > 50", "kind, flag", "date_trunc('month', at)", "n2"]
+VALUES = ["count(*)", "count(city)", "count(DISTINCT p.id)", "sum(n4)", "sum(money)", "avg(n4)", "avg(money)", "avg(ratio)", "sum(n4 - n2)", "count(*) FILTER (WHERE flag)",
+          "sum(n4) FILTER (WHERE n4 > 10)", "sum(money * 2)"]
+for world in range(40):
+    db.execute("TRUNCATE shop.people, shop.orders, shop.items")
+    units = [f"u{i}" for i in range(8)]
+    for _ in range(rnd.randrange(5, 60)):
+        r = [rnd.choice(units + [None]), rnd.choice(["a", "b", "c", "zzz", None]), rnd.choice(["x", "y", "z", None]), rnd.randrange(-20, 20), rnd.randrange(-50, 200), 1,
+             rnd.choice(["NaN", "-9", "0.07", "7.77", "1000", None]), rnd.choice(["NaN", "0.5", "7", None]), rnd.choice(["t", "f", None]), "2026-01-01",
+             rnd.choice(["2026-01-05", "2026-02-05", "infinity", None])]
+        db.execute("INSERT INTO shop.people (id, kind, city, n2, n4, n8, money, ratio, flag, day, at) VALUES (" + ",".join(map(literal, r)) + ")")
+    for _ in range(rnd.randrange(3, 40)):
+        db.execute(f"INSERT INTO shop.orders VALUES ({literal(rnd.choice(units))}, {rnd.randrange(5)}, {rnd.randrange(-5, 80)})")
+    db.execute("INSERT INTO shop.items SELECT n % 5, 'l' || n % 3 FROM generate_series(1, 9) n")
+    plans = []
+    for _ in range(12):
+        keys, source = rnd.choice(KEYS), rnd.choice(["people p", "people p JOIN orders o ON p.id = o.id", "people p JOIN orders o USING (id) JOIN items i ON o.item = i.item",
+                                                     "people p LEFT JOIN items i ON p.n2 = i.item", "(SELECT * FROM people WHERE n4 > 0) p"])
+        if "items" in source and rnd.random() < 0.5:
+            keys = "label"
+        values = ", ".join(rnd.sample(VALUES, rnd.randrange(1, 4)))
+        where = rnd.choice(["", " WHERE n4 < 90", " WHERE flag OR n2 > 0", " WHERE kind IN ('a', 'b')"])
+        sql = f"SELECT {keys + ', ' if keys else ''}{values} FROM {source}{where}" + (f" GROUP BY {keys}" if keys else "")
+        p = plan(sql)
+        if "blocks" not in p:
+            wrong.append((sql, p))
+            continue
+        plans.append((sql, p["blocks"][0], rows(p["blocks"][0])))
+    gone = rnd.choice(units)
+    for t in ("people", "orders"):
+        db.execute(f"DELETE FROM shop.{t} WHERE id = '{gone}'")
+    for sql, b, before in plans:
+        n = b["keys"]
+        first, second = ({tuple(r[:n]): r for r in t} for t in (before, rows(b)))
+        changed = 0
+        for k in set(first) | set(second):
+            x, y = first.get(k), second.get(k)
+            moved = False
+            for v in b["values"]:
+                for column, limit in [(v["column"], v["linf"])] + ([(v["column"] + 1, v["spread"])] if v["kind"] == 2 else []):
+                    d = abs(int(x[column] or 0 if x else 0) - int(y[column] or 0 if y else 0))
+                    moved = moved or d > 0
+                    worst = max(worst, d / limit if limit else 0)
+                    if d > limit:
+                        wrong.append((sql, k, column, d, limit))
+            if b["selection"] == 1 and abs(int(x[n] if x else 0) - int(y[n] if y else 0)) > 1:
+                wrong.append((sql, "units"))
+            changed += moved or (b["selection"] == 1 and (x is None or y is None or x[n] != y[n]))
+        if changed > b["groups"]:
+            wrong.append((sql, f"{changed} groups changed, the plan says {b['groups']}"))
+        cases += 1
+check(f"one unit removed stays within the plan's sensitivity in {cases} random cases (closest {worst:.2f})", not wrong and cases > 300 and worst == 1, wrong[:3])
+sys.exit(failed > 0)
