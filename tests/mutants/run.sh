@@ -1,0 +1,51 @@
+#!/bin/bash
+# Wrong by a little, on purpose: each mutant changes one line of a copy, and some suite must fail.  make mutants
+cd "$(dirname "$0")/../.." || exit 1
+work=$(mktemp -d /tmp/noisegate-mutants-XXXXXX)
+trap 'rm -rf "$work"' EXIT
+survivors=0
+
+# NAME | FILE | sed expression | suite (unit-ROOM or a folder of tests)
+mutants='noise scale halved (laplace)|mechanisms/calibrate.c|s/l1, (u128)EPS_ONE, &num/l1, (u128)EPS_ONE \/ 2, \&num/|unit-mechanisms
+variance without the factor 2|mechanisms/calibrate.c|s/(u128)rho.pico \* 2/(u128)rho.pico * 4/|unit-mechanisms
+laplace magnitude off by one|mechanisms/noise.c|s/(u + t \* v) \/ s/(u + t * v) \/ s + 1/|unit-mechanisms
+gaussian never rejects|mechanisms/noise.c|s/if (keep) {/if (keep || 1) {/|unit-mechanisms
+zero counted twice|mechanisms/noise.c|s/negative \&\& magnitude == 0/negative \&\& magnitude > 99999/|unit-mechanisms
+threshold off by one|mechanisms/select.c|s/threshold - 1)/threshold)/|unit-mechanisms
+threshold ignores the number of groups|mechanisms/select.c|s/(double)groups \* log1p/1.0 * log1p/|unit-mechanisms
+groups at the threshold minus one are shown|mechanisms/select.h|s/noised_units >= threshold/noised_units >= threshold - 1/|unit-mechanisms
+price of a pure mechanism halved|mechanisms/loss.c|s/e \* tanh(e \/ 2)/e * tanh(e \/ 2) \/ 2/|unit-mechanisms
+second value reuses the first noise|mechanisms/released.c|s/noised(m, row, v->column + 1, \&v->noise_sum, \&sum, e)/exact_integer(m, row, v->column + 1, \&sum, e)/|neighbour
+a charge may exceed the limit by one|budget/ledger.c|s/eps.pico <= b->epsilon.pico/eps.pico <= b->epsilon.pico + 1/|unit-budget
+the charge is not added to the total|budget/ledger.c|s/SET epsilon = epsilon + ?5/SET epsilon = ?5/|unit-budget
+a window opens again when the clock goes back|budget/ledger.c|s/newest > w->start.micros/newest > w->start.micros \&\& 0/|unit-budget
+delta is not halved|budget/ledger.c|s/b->delta.atto \/ 2/b->delta.atto/|unit-budget
+rows are not capped|planner/block_emit.c|s/LEAST(pg_catalog.count(\*)"/GREATEST(pg_catalog.count(*)"/|planner
+partial sums are not capped|planner/block_emit.c|s/rows \* g->hi : 0/1000000 * rows * g->hi : 0/|planner
+groups are not sampled|planner/cost.c|s/ranked = !few/ranked = false/|planner
+units without identity are kept|planner/block_emit.c|s/") IS NOT NULL"/") IS NOT DISTINCT FROM (t1.c1)"/|planner
+one group too many|planner/block_emit.c|s/b->max_groups, "int8"/b->max_groups + 1, "int8"/|planner
+NaN is kept|planner/emit.c|s/OPERATOR(pg_catalog.<=) (1e30)/OPERATOR(pg_catalog.<=) (1e30)::pg_catalog.numeric + (1e30)/|planner
+division by zero raises|planner/functions.def|s/NULLIF(\$2, 0))")/$2)")/|planner
+epsilon is not split between values|planner/cost.c|s/share->epsilon.pico \/ parts/share->epsilon.pico/|unit-planner
+AVG takes its whole share twice|planner/cost.c|s/calibrate_part(p, rows, 2,/calibrate_part(p, rows, 1,/|neighbour
+sensitivity of a sum forgets max_rows|planner/cost.c|s/linf = rows \* reach/linf = reach/|neighbour
+any join between protected tables|planner/rules.c|s/component\[s->number - 1\] != component\[first->number - 1\]/0/|planner
+a fingerprint may be compared with text|planner/bind_type.c|s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/|planner'
+
+printf '%-52s %-18s %s\n' mutant suite result
+while IFS='|' read -r name file change suite; do
+	[ -z "${1:-}" ] || [[ "$name" == *"$1"* ]] || continue
+	rm -rf "$work/tree" && mkdir "$work/tree" && git ls-files | cpio -pdm --quiet "$work/tree"
+	cp -r build "$work/tree/build"
+	sed -i "$change" "$work/tree/$file"
+	if cmp -s "$file" "$work/tree/$file"; then result="NOT APPLIED"; survivors=$((survivors + 1))
+	elif ( cd "$work/tree" && make -s -j2 all >/dev/null 2>&1 && case $suite in
+		unit-*) make -s "$suite" ;;
+		*) BUILD=build bash "tests/$suite/suite.sh" ;;
+	esac ) >"$work/log" 2>&1 </dev/null; then result="SURVIVED"; survivors=$((survivors + 1))
+	else result="killed by $(grep -m1 -oE '^not ok .{0,60}|[a-z_]+::[a-z_0-9]+' "$work/log" || echo "$suite")"; fi
+	printf '%-52s %-18s %s\n' "$name" "$suite" "$result"
+done <<<"$mutants"
+echo "$survivors survivors"
+[ $survivors = 0 ]
