@@ -223,7 +223,7 @@ static bool aggregate_column(struct block *b, const PgQuery__FuncCall *f, int *c
 		}
 	}
 	g.name = arena_printf(a, "a%zu", b->n_aggregates + 1);
-	g.label = g.arg ? arena_printf(a, "%s(%s%s)", name, f->agg_distinct ? "distinct " : "", label_of(g.arg)) : "count(*)";
+	g.label = arena_printf(a, "%s(%s%s)%s", name, f->agg_distinct ? "distinct " : "", g.arg ? label_of(g.arg) : "*", g.filter ? " filtered" : "");
 	b->aggregates = arena_grow(a, b->aggregates, b->n_aggregates, &b->cap_aggregates, sizeof(*b->aggregates));
 	if (!g.name || !g.label || !b->aggregates)
 		return fail_memory(e);
