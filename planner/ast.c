@@ -31,18 +31,29 @@ static bool too_complex(struct error *e, const char *what, int limit)
 	return error_hint(e, "Split it, or use IN (...) and parameters instead of long chains.");
 }
 
-/* Tokens that cannot deepen the tree. */
-static bool is_flat(PgQuery__Token t)
+/*
+ * Tokens that cannot deepen the tree: names, constants, list separators, closing brackets, words that are names or open a clause.  Of the unreserved
+ * words only AT (TIME ZONE) nests.
+ */
+static bool is_flat(const PgQuery__ScanToken *token)
 {
-	return t == PG_QUERY__TOKEN__ICONST || t == PG_QUERY__TOKEN__FCONST || t == PG_QUERY__TOKEN__SCONST || t == PG_QUERY__TOKEN__IDENT ||
+	PgQuery__Token t = token->token;
+
+	if (token->keyword_kind == PG_QUERY__KEYWORD_KIND__UNRESERVED_KEYWORD)
+		return t != PG_QUERY__TOKEN__AT;
+	return t == PG_QUERY__TOKEN__ASCII_41 || t == PG_QUERY__TOKEN__ASCII_93 || t == PG_QUERY__TOKEN__ASCII_59 || t == PG_QUERY__TOKEN__AS ||
+	       t == PG_QUERY__TOKEN__FROM || t == PG_QUERY__TOKEN__WHERE || t == PG_QUERY__TOKEN__ON || t == PG_QUERY__TOKEN__THEN ||
+	       t == PG_QUERY__TOKEN__ELSE || t == PG_QUERY__TOKEN__END_P || t == PG_QUERY__TOKEN__WHEN || t == PG_QUERY__TOKEN__NULL_P ||
+	       t == PG_QUERY__TOKEN__TRUE_P || t == PG_QUERY__TOKEN__FALSE_P || t == PG_QUERY__TOKEN__ORDER || t == PG_QUERY__TOKEN__GROUP_P ||
+	       t == PG_QUERY__TOKEN__ASC || t == PG_QUERY__TOKEN__DESC || t == PG_QUERY__TOKEN__ICONST || t == PG_QUERY__TOKEN__FCONST || t == PG_QUERY__TOKEN__SCONST || t == PG_QUERY__TOKEN__IDENT ||
 	       t == PG_QUERY__TOKEN__PARAM || t == PG_QUERY__TOKEN__ASCII_44 || t == PG_QUERY__TOKEN__ASCII_46 ||
 	       t == PG_QUERY__TOKEN__SQL_COMMENT || t == PG_QUERY__TOKEN__C_COMMENT;
 }
 
-static bool syntax_error(const char *sql, const PgQueryError *from, struct error *e)
+static bool syntax_error(const PgQueryError *from, struct error *e)
 {
 	fail(e, ERR_SYNTAX, "%s", from->message ? from->message : "syntax error");
-	return error_at(e, from->cursorpos > 0 ? ast_position(sql, from->cursorpos - 1) : 0);
+	return error_at(e, from->cursorpos > 0 ? from->cursorpos : 0); /* in characters already */
 }
 
 static bool check_tokens(const char *sql, struct error *e)
@@ -51,7 +62,7 @@ static bool check_tokens(const char *sql, struct error *e)
 	bool ok = false;
 
 	if (scan.error) {
-		syntax_error(sql, scan.error, e);
+		syntax_error(scan.error, e);
 		goto out;
 	}
 	PgQuery__ScanResult *tokens = pg_query__scan_result__unpack(NULL, scan.pbuf.len, (const uint8_t *)scan.pbuf.data);
@@ -61,7 +72,7 @@ static bool check_tokens(const char *sql, struct error *e)
 	}
 	size_t nesting = 0;
 	for (size_t i = 0; i < tokens->n_tokens; i++)
-		nesting += !is_flat(tokens->tokens[i]->token);
+		nesting += !is_flat(tokens->tokens[i]);
 	if (tokens->n_tokens > SQL_TOKENS_MAX)
 		too_complex(e, "tokens", SQL_TOKENS_MAX);
 	else if (nesting > SQL_NESTING_MAX)
@@ -87,7 +98,7 @@ bool ast_parse(struct arena *a, const char *sql, const PgQuery__ParseResult **ou
 		return false;
 	PgQueryProtobufParseResult parsed = pg_query_parse_protobuf(sql);
 	if (parsed.error) {
-		syntax_error(sql, parsed.error, e);
+		syntax_error(parsed.error, e);
 		pg_query_free_protobuf_parse_result(parsed);
 		return false;
 	}

@@ -237,8 +237,10 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 	if (all_public && !make_domains(b, out, e))
 		return false;
 	bool draws = b->n_aggregates > 0 || !all_public; /* keys of public domains alone reveal nothing */
-	out->figures.epsilon = p.gaussian || !draws ? (struct eps){ 0 } : share->epsilon;
-	out->figures.rho = draws ? total : (struct rho){ 0 };
+	if (draws && !p.gaussian)
+		out->figures.epsilon = share->epsilon;
+	if (draws)
+		out->figures.rho = total;
 	return describe(b, &p, ranked, product, out, e) && block_emit(b, ranked, !all_public, out, e);
 }
 

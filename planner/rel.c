@@ -5,6 +5,8 @@
 
 typedef PgQuery__Node Node;
 
+enum { SCANS_MAX = 64, UNFOLDED_MAX = 4096 };
+
 static bool refuse(const struct rel *r, int location, struct error *e, const char *rule, const char *message, const char *hint)
 {
 	fail(e, ERR_RULE, "%s", message);
@@ -88,6 +90,12 @@ static bool bind_scan(struct rel *r, const struct policy_table *t, const PgQuery
 
 	if (!s || !column_names || !exprs || !grown)
 		return fail_memory(e);
+	if (r->n_scans == SCANS_MAX) {
+		fail(e, ERR_TOO_COMPLEX, "one query may read at most %d tables", SCANS_MAX);
+		error_rule(e, "limits");
+		error_hint(e, "A CTE or sub-select counts each time that it is used.");
+		return planning_at(r->planning, v->location, e);
+	}
 	*s = (struct scan){ .table = t, .number = r->n_scans + 1 };
 	r->scans = grown;
 	r->scans[r->n_scans++] = s;
@@ -174,6 +182,34 @@ static bool is_star(const Node *n)
 	       n->column_ref->fields[n->column_ref->n_fields - 1]->node_case == PG_QUERY__NODE__NODE_A_STAR;
 }
 
+/*
+ * Inlining makes expressions share sub-trees, so that forty nested "SELECT x || x AS x" would unfold to 2^40 nodes.  Everything later walks the unfolded
+ * tree: its size is bounded here, where the sharing comes from.
+ */
+static bool count_nodes(const struct expr *x, size_t *left)
+{
+	if (*left == 0)
+		return false;
+	(*left)--;
+	for (size_t i = 0; i < x->n_args; i++) {
+		if (!count_nodes(x->args[i], left))
+			return false;
+	}
+	return true;
+}
+
+static bool check_size(const struct rel *r, const struct expr *x, struct error *e)
+{
+	size_t left = UNFOLDED_MAX;
+
+	if (count_nodes(x, &left))
+		return true;
+	fail(e, ERR_TOO_COMPLEX, "the expressions of nested sub-selects grow too large");
+	error_rule(e, "limits");
+	error_hint(e, "An inner column is used several times, level by level: compute it once, or with fewer levels.");
+	return planning_at(r->planning, x->location, e);
+}
+
 /* A derived table or CTE of protected rows: its scans and conditions join ours, its targets become names. */
 static bool bind_derived(struct rel *r, const PgQuery__SelectStmt *s, const struct cte *scope, const char *alias, size_t n_aliases,
 			 Node *const *aliases, int location, struct names *names, struct error *e)
@@ -199,7 +235,7 @@ static bool bind_derived(struct rel *r, const PgQuery__SelectStmt *s, const stru
 		if (!columns || !exprs)
 			return fail_memory(e);
 		columns[n] = target_name(t);
-		if (!bind_expr(&b, t->val, &exprs[n], e) || !bind_as(&b, exprs[n], TYPE_TEXT, e))
+		if (!bind_expr(&b, t->val, &exprs[n], e) || !bind_as(&b, exprs[n], TYPE_TEXT, e) || !check_size(r, exprs[n], e))
 			return false;
 		n++;
 	}

@@ -356,7 +356,7 @@ static bool check_loss(enum setting_check check, const char *name, const char *v
 
 static bool check_name(const char *value, struct wr *out)
 {
-	for (size_t i = 0; value[i] && i < NAME_BYTES; i++) {
+	for (size_t i = 0; i < NAME_BYTES && value[i]; i++) {
 		unsigned char c = (unsigned char)value[i];
 		wr_u8(out, c >= 32 && c < 127 ? c : '?');
 	}
