@@ -5,7 +5,7 @@
 
 typedef PgQuery__Node Node;
 
-enum { SCANS_MAX = 64, UNFOLDED_MAX = 4096 };
+enum { SCANS_MAX = 64, UNFOLDED_MAX = 10000 };
 
 static bool refuse(const struct rel *r, int location, struct error *e, const char *rule, const char *message, const char *hint)
 {
