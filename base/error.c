@@ -30,7 +30,7 @@ static void put(char *field, size_t size, const char *fmt, va_list args)
 	field[end] = '\0';
 }
 
-bool fail(struct error *e, enum err_code code, const char *fmt, ...)
+bool (fail)(struct error *e, enum err_code code, const char *fmt, ...)
 {
 	va_list args;
 
@@ -73,7 +73,7 @@ bool error_rule(struct error *e, const char *rule)
 	return false;
 }
 
-bool fail_memory(struct error *e)
+bool (fail_memory)(struct error *e)
 {
 	return fail(e, ERR_NO_MEMORY, "out of memory");
 }
