@@ -100,9 +100,12 @@ static bool read_set(struct arena *a, const PgQuery__VariableSetStmt *v, struct 
 	}
 }
 
+/* False for what is refused: two-phase commit, and chains, which would have to open the next transaction. */
 static bool read_transaction(const PgQuery__TransactionStmt *t, struct statement *s)
 {
 	s->name = t->savepoint_name;
+	if (t->chain)
+		return false;
 	switch (t->kind) {
 	case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_BEGIN:
 	case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_START:
@@ -164,7 +167,9 @@ static bool classify(struct arena *a, const char *sql, const PgQuery__RawStmt *r
 	case PG_QUERY__NODE__NODE_TRANSACTION_STMT:
 		if (read_transaction(n->transaction_stmt, s))
 			return true;
-		return refuse(sql, raw, "statement: two-phase commit", "PREPARE TRANSACTION", "Use BEGIN and COMMIT.", e);
+		return n->transaction_stmt->chain
+			       ? refuse(sql, raw, "statement: AND CHAIN", "AND CHAIN", "Send COMMIT, then BEGIN.", e)
+			       : refuse(sql, raw, "statement: two-phase commit", "PREPARE TRANSACTION", "Use BEGIN and COMMIT.", e);
 	case PG_QUERY__NODE__NODE_VARIABLE_SET_STMT:
 		return read_set(a, n->variable_set_stmt, s, e);
 	case PG_QUERY__NODE__NODE_VARIABLE_SHOW_STMT:

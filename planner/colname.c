@@ -34,6 +34,13 @@ static int figure_cast(const PgQuery__TypeCast *c, const char **name)
 	return last_string(c->type_name->n_names, c->type_name->names, name) ? 1 : strength;
 }
 
+static bool is_star(const Node *n)
+{
+	return n && n->node_case == PG_QUERY__NODE__NODE_COLUMN_REF &&
+	       n->column_ref->fields[n->column_ref->n_fields - 1]->node_case == PG_QUERY__NODE__NODE_A_STAR;
+}
+
+/* The sub-select has been analysed before PostgreSQL asks: its column has a name, be it "?column?". */
 static int figure_sublink(const PgQuery__SubLink *l, const char **name)
 {
 	switch (l->sub_link_type) {
@@ -45,10 +52,10 @@ static int figure_sublink(const PgQuery__SubLink *l, const char **name)
 		const PgQuery__SelectStmt *s = l->subselect->select_stmt;
 		while (s->larg)
 			s = s->larg;
-		if (s->n_target_list == 0)
-			return 0;
-		const PgQuery__ResTarget *t = s->target_list[0]->res_target;
-		return t->name && *t->name ? set(name, t->name, 2) : figure(t->val, name);
+		const PgQuery__ResTarget *t = s->n_target_list > 0 ? s->target_list[0]->res_target : NULL;
+		if (!t || is_star(t->val))
+			return set(name, NULL, 2); /* of VALUES, or of a column that only PostgreSQL knows */
+		return set(name, t->name && *t->name ? t->name : post_column_name(t->val), 2);
 	}
 	default:
 		return 0;
@@ -108,5 +115,5 @@ const char *post_column_name(const Node *n)
 {
 	const char *name = NULL;
 
-	return n && figure(n, &name) > 0 && name ? name : "?column?";
+	return n && figure(n, &name) > 0 ? name : "?column?";
 }

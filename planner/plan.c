@@ -40,6 +40,12 @@ static bool is_zero(const Node *n)
 	       n->a_const->ival->ival == 0;
 }
 
+/* Asks for no rows at all, only for names and types. */
+static bool is_probe(const PgQuery__SelectStmt *s)
+{
+	return is_zero(s->limit_count) || (is_false(s->where_clause) && s->op == PG_QUERY__SET_OPERATION__SETOP_NONE);
+}
+
 static const struct policy_table *some_table(const struct planning *p, const PgQuery__SelectStmt *s)
 {
 	const struct policy_table *t = NULL;
@@ -77,9 +83,9 @@ static bool refuse_rows(const struct planning *p, const PgQuery__SelectStmt *s, 
 /* What BI tools ask to learn column names: typed, and empty because the sidecar's tables are. */
 static bool plan_preview(const struct planning *p, PgQuery__SelectStmt *s, struct plan *plan, struct error *e)
 {
-	bool probe = is_zero(s->limit_count) || is_false(s->where_clause);
+	bool probe = is_probe(s);
 
-	if (!probe && !s->limit_count)
+	if (!probe && (!s->limit_count || s->op != PG_QUERY__SET_OPERATION__SETOP_NONE))
 		return refuse_rows(p, s, e);
 	if (!post_check_free(p, NULL, s, true, e))
 		return false;
@@ -257,11 +263,21 @@ static bool plan_blocks(const struct planning *p, Node *statement, struct plan *
 {
 	struct post post = { .planning = p, .next_param = (int)p->n_params + 1 };
 	struct accounts accounts = { .n = 0 };
+	PgQuery__SelectStmt *s = statement->select_stmt;
+	/* a WHERE above FROM items that are results already; a block's own WHERE is part of its question */
+	bool probe = is_zero(s->limit_count) || (is_probe(s) && !post_aggregates(s));
 
-	plan->kind = PLAN_BLOCKS;
-	if (!post_rewrite(&post, statement->select_stmt, e) || !collect_accounts(&post, &accounts, e) ||
-	    !close_blocks(&post, &accounts, plan, e) || !make_charges(p, &accounts, plan, e))
+	if (!post_rewrite(&post, s, e) || !collect_accounts(&post, &accounts, e) || !close_blocks(&post, &accounts, plan, e) ||
+	    !make_charges(p, &accounts, plan, e))
 		return false;
+	plan->kind = PLAN_BLOCKS;
+	if (probe || plan->n_blocks == 0) {
+		/* no row of a block can reach the result: checked as if it ran, then asked of the empty tables, at no charge */
+		plan->kind = PLAN_SIDECAR;
+		plan->n_blocks = plan->n_charges = 0;
+		plan->sidecar_sql = p->sql;
+		return probe || !post.dropped || ast_deparse(p->arena, statement, &plan->sidecar_sql, e);
+	}
 	if (post.direct) {
 		plan->outputs = post.outputs;
 		plan->n_outputs = post.n_outputs;
@@ -271,19 +287,48 @@ static bool plan_blocks(const struct planning *p, Node *statement, struct plan *
 
 /* --- the statement ---------------------------------------------------------------------------------------------------------- */
 
+/* An option's value as a word; "" when it has none, "?" when it is no word. */
+static const char *option_word(const PgQuery__DefElem *o)
+{
+	if (!o->arg)
+		return "";
+	if (o->arg->node_case == PG_QUERY__NODE__NODE_STRING)
+		return o->arg->string->sval;
+	if (o->arg->node_case == PG_QUERY__NODE__NODE_INTEGER)
+		return o->arg->integer->ival == 0 ? "off" : o->arg->integer->ival == 1 ? "on" : "?";
+	return "?";
+}
+
+static bool explain_option(const struct planning *p, const PgQuery__DefElem *o, struct error *e)
+{
+	static const char *const ignored[] = { "verbose", "costs", "settings", "generic_plan", "buffers", "wal", "timing", "summary" };
+	const char *word = option_word(o);
+
+	if (text_eq(o->defname, "analyze")) {
+		if (text_eq_nocase(word, "off") || text_eq_nocase(word, "false"))
+			return true;
+		return refuse(p, e, "statement: EXPLAIN ANALYZE", "EXPLAIN ANALYZE is not allowed",
+			      "EXPLAIN alone shows the plan, its noise and its charge, and costs nothing.");
+	}
+	if (text_eq(o->defname, "format"))
+		return text_eq_nocase(word, "text") ||
+		       refuse(p, e, "statement: EXPLAIN", "EXPLAIN has only the text format", "Drop FORMAT.");
+	for (size_t i = 0; i < ARRAY_LEN(ignored); i++) {
+		if (text_eq(o->defname, ignored[i]))
+			return true;
+	}
+	fail(e, ERR_SYNTAX, "unrecognized EXPLAIN option \"%.60s\"", o->defname);
+	error_hint(e, "EXPLAIN (VERBOSE, COSTS) are accepted and change nothing.");
+	return planning_at(p, o->location, e);
+}
+
 static bool open_explain(const struct planning *p, Node **statement, struct plan *plan, struct error *e)
 {
 	const PgQuery__ExplainStmt *x = (*statement)->explain_stmt;
 
 	for (size_t i = 0; i < x->n_options; i++) {
-		const PgQuery__DefElem *o = x->options[i]->def_elem;
-		bool off = o->arg && o->arg->node_case == PG_QUERY__NODE__NODE_STRING &&
-			   (text_eq(o->arg->string->sval, "off") || text_eq(o->arg->string->sval, "false"));
-		if (text_eq(o->defname, "analyze") && !off)
-			return refuse(p, e, "statement: EXPLAIN ANALYZE", "EXPLAIN ANALYZE is not allowed",
-				      "EXPLAIN alone shows the plan, its noise and its charge, and costs nothing.");
-		if (text_eq(o->defname, "format") && o->arg && !text_eq_nocase(o->arg->string->sval, "text"))
-			return refuse(p, e, "statement: EXPLAIN", "EXPLAIN has only the text format", "Drop FORMAT.");
+		if (!explain_option(p, x->options[i]->def_elem, e))
+			return false;
 	}
 	if (x->query->node_case != PG_QUERY__NODE__NODE_SELECT_STMT)
 		return refuse(p, e, "statement: DML", "only SELECT can be explained", "Noisegate only reads.");
@@ -302,6 +347,8 @@ static bool plan_select(const struct planning *p, Node *statement, struct plan *
 	if (kind == QUERY_RAW)
 		return plan_preview(p, s, plan, e);
 	if (kind == QUERY_NOISED)
+		return plan_blocks(p, statement, plan, e);
+	if (s->with_clause) /* CTEs that nothing uses may be protected: they are dropped */
 		return plan_blocks(p, statement, plan, e);
 	plan->kind = PLAN_SIDECAR;
 	plan->sidecar_sql = p->sql;

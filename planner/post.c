@@ -65,12 +65,16 @@ static bool simple_name(const Node *n, const char **name)
 	return true;
 }
 
+static bool target_is(const PgQuery__ResTarget *t, const char *name)
+{
+	return t->name && text_eq(t->name, name);
+}
+
 static Node *target_named(const PgQuery__SelectStmt *s, const char *name)
 {
 	for (size_t i = 0; i < s->n_target_list; i++) {
-		const PgQuery__ResTarget *t = s->target_list[i]->res_target;
-		if (t->name && text_eq(t->name, name))
-			return t->val;
+		if (target_is(s->target_list[i]->res_target, name))
+			return s->target_list[i]->res_target->val;
 	}
 	return NULL;
 }
@@ -83,22 +87,48 @@ static bool is_integer(const Node *n, int *value)
 	return true;
 }
 
+static bool add_alias(struct post *p, struct block *b, const PgQuery__SelectStmt *s, const Node *g, const char *name, struct error *e)
+{
+	size_t before = block_columns(b), named = 0;
+
+	for (size_t i = 0; i < s->n_target_list; i++) {
+		if (!target_is(s->target_list[i]->res_target, name))
+			continue;
+		if (!block_group(b, s->target_list[i]->res_target->val, e))
+			return false;
+		named++;
+	}
+	/* several targets of one name are fine while they are the same expression */
+	if (named < 2 || block_columns(b) <= before + 1)
+		return true;
+	fail(e, ERR_AMBIGUOUS_COLUMN, "GROUP BY \"%.100s\" is ambiguous", name);
+	error_hint(e, "Give the columns different aliases.");
+	return planning_at(p->planning, g->column_ref->location, e);
+}
+
 /* Ordinals and, where no input column has the name, output aliases: PostgreSQL's rules for GROUP BY. */
 static bool add_group(struct post *p, struct block *b, const PgQuery__SelectStmt *s, const Node *g, struct error *e)
 {
 	const char *name;
 	int ordinal;
 
+	if (g->node_case == PG_QUERY__NODE__NODE_ROW_EXPR && g->row_expr->row_format == PG_QUERY__COERCION_FORM__COERCE_IMPLICIT_CAST) {
+		for (size_t i = 0; i < g->row_expr->n_args; i++) { /* (a, b) is a, b */
+			if (!add_group(p, b, s, g->row_expr->args[i], e))
+				return false;
+		}
+		return true;
+	}
 	if (is_integer(g, &ordinal)) {
 		if (ordinal < 1 || (size_t)ordinal > s->n_target_list) {
-			fail(e, ERR_GROUPING, "GROUP BY position %d is not in select list", ordinal);
+			fail(e, ERR_COLUMN_REFERENCE, "GROUP BY position %d is not in select list", ordinal);
 			error_hint(e, "There are %zu columns.", s->n_target_list);
 			return planning_at(p->planning, g->a_const->location, e);
 		}
 		return block_group(b, s->target_list[ordinal - 1]->res_target->val, e);
 	}
 	if (simple_name(g, &name) && !block_has_column(b, name) && target_named(s, name))
-		return block_group(b, target_named(s, name), e);
+		return add_alias(p, b, s, g, name, e);
 	return block_group(b, g, e);
 }
 
@@ -194,17 +224,30 @@ static bool rewrite_list(struct rewriting *w, Node **nodes, size_t n, struct err
 	return true;
 }
 
-/* ORDER BY n and ORDER BY alias name output columns: they stay. */
-static bool rewrite_sort(struct rewriting *w, const PgQuery__SelectStmt *s, struct error *e)
+/* ORDER BY n and ORDER BY alias name output columns, as in DISTINCT ON: they stay. */
+static bool is_output(const PgQuery__SelectStmt *s, const Node *n)
 {
 	const char *name;
 	int ordinal;
 
+	return is_integer(n, &ordinal) || (simple_name(n, &name) && target_named(s, name));
+}
+
+static bool rewrite_distinct(struct rewriting *w, const PgQuery__SelectStmt *s, struct error *e)
+{
+	for (size_t i = 0; i < s->n_distinct_clause; i++) {
+		if (!is_output(s, s->distinct_clause[i]) && !ast_walk_node(s->distinct_clause[i], rewrite_visit, w, e))
+			return false;
+	}
+	return true;
+}
+
+static bool rewrite_sort(struct rewriting *w, const PgQuery__SelectStmt *s, struct error *e)
+{
 	for (size_t i = 0; i < s->n_sort_clause; i++) {
-		Node *n = s->sort_clause[i]->sort_by->node;
-		if (is_integer(n, &ordinal) || (simple_name(n, &name) && target_named(s, name)))
-			continue;
-		if (!ast_walk_node(n, rewrite_visit, w, e))
+		const PgQuery__SortBy *by = s->sort_clause[i]->sort_by;
+		if (!post_check_node(w->post->planning, s->sort_clause[i], e) ||
+		    (!is_output(s, by->node) && !ast_walk_node(by->node, rewrite_visit, w, e)))
 			return false;
 	}
 	return true;
@@ -217,7 +260,10 @@ static bool name_targets(struct post *p, PgQuery__SelectStmt *s, struct error *e
 		PgQuery__ResTarget *t = s->target_list[i]->res_target;
 		if (t->name && *t->name)
 			continue;
-		t->name = arena_strdup(p->planning->arena, post_column_name(t->val));
+		const char *name = post_column_name(t->val);
+		if (!name)
+			continue; /* a sub-select's own: it survives the rewriting */
+		t->name = arena_strdup(p->planning->arena, name);
 		if (!t->name)
 			return fail_memory(e);
 	}
@@ -296,13 +342,16 @@ static bool rewrite_block(struct post *p, const struct cte *scope, PgQuery__Sele
 {
 	struct arena *a = p->planning->arena;
 	struct rewriting w = { .post = p, .scope = scope, .only_columns = true };
+	PgQuery__WithClause *with = s->with_clause; /* what is left of it are results, which stay; the row-level ones are in scope */
 	Node *relation = NULL;
 
 	w.alias = arena_printf(a, "ng%zu", p->n_blocks + 1);
 	if (!w.alias)
 		return fail_memory(e);
+	s->with_clause = NULL;
 	if (!block_open(p->planning, scope, s, &w.block, e) || !keep_block(p, w.block, e) || !name_targets(p, s, e))
 		return false;
+	s->with_clause = with;
 	for (size_t i = 0; i < s->n_group_clause; i++) {
 		if (!add_group(p, w.block, s, s->group_clause[i], e))
 			return false;
@@ -319,7 +368,7 @@ static bool rewrite_block(struct post *p, const struct cte *scope, PgQuery__Sele
 	}
 	bool columns_only = w.only_columns;
 	if ((s->having_clause && !ast_walk_node(s->having_clause, rewrite_visit, &w, e)) ||
-	    !rewrite_list(&w, s->distinct_clause, s->n_distinct_clause, e) || !rewrite_list(&w, s->window_clause, s->n_window_clause, e) ||
+	    !rewrite_distinct(&w, s, e) || !rewrite_list(&w, s->window_clause, s->n_window_clause, e) ||
 	    (s->limit_count && !ast_walk_node(s->limit_count, rewrite_visit, &w, e)) ||
 	    (s->limit_offset && !ast_walk_node(s->limit_offset, rewrite_visit, &w, e)))
 		return false;
@@ -340,6 +389,7 @@ static bool rewrite_block(struct post *p, const struct cte *scope, PgQuery__Sele
 	s->where_clause = s->having_clause;
 	s->having_clause = NULL;
 	s->n_group_clause = 0;
+	s->group_distinct = 0;
 	return true;
 }
 
@@ -393,27 +443,68 @@ static bool rewrite_outer(struct post *p, const struct cte *scope, PgQuery__Sele
 	       (!s->limit_offset || ast_walk_node(s->limit_offset, rewrite_visit, &w, e));
 }
 
-/* WITH: row-level CTEs were inlined into their blocks and disappear; the others are rewritten where they stand. */
-static bool rewrite_with(struct post *p, const struct cte **scope, PgQuery__WithClause **clause, struct error *e)
+struct mention {
+	const char *name;
+	bool found;
+};
+
+static bool find_mention(void *ctx, Node *n, struct error *e UNUSED)
 {
-	PgQuery__WithClause *with = *clause;
+	struct mention *m = ctx;
+
+	if (n->node_case == PG_QUERY__NODE__NODE_RANGE_VAR && text_eq(n->range_var->relname, m->name))
+		m->found = true;
+	return !m->found;
+}
+
+/* Whether a name is mentioned by the CTEs that stay behind this one, or by the query itself. */
+static bool is_mentioned(PgQuery__SelectStmt *s, size_t cte, const bool *keep)
+{
+	PgQuery__WithClause *with = s->with_clause;
+	struct mention m = { .name = with->ctes[cte]->common_table_expr->ctename };
+	struct error ignored = ERROR_INIT;
+
+	for (size_t i = cte + 1; i < with->n_ctes && !m.found; i++) {
+		if (keep[i])
+			(void)!ast_walk_node(with->ctes[i], find_mention, &m, &ignored);
+	}
+	s->with_clause = NULL;
+	(void)!ast_walk(&s->base, find_mention, &m, &ignored);
+	s->with_clause = with;
+	return m.found;
+}
+
+/*
+ * WITH: row-level CTEs were inlined into their blocks and disappear, as do those that nothing mentions (PostgreSQL would not run them, so they must
+ * not be charged); the others are rewritten where they stand.
+ */
+static bool rewrite_with(struct post *p, const struct cte **scope, PgQuery__SelectStmt *s, struct error *e)
+{
+	PgQuery__WithClause *with = s->with_clause;
+	bool *keep = arena_array(p->planning->arena, with->n_ctes, bool);
 	size_t kept = 0;
 
+	if (!keep)
+		return fail_memory(e);
+	for (size_t i = with->n_ctes; i-- > 0;)
+		keep[i] = is_mentioned(s, i, keep);
 	for (size_t i = 0; i < with->n_ctes; i++) {
 		PgQuery__CommonTableExpr *c = with->ctes[i]->common_table_expr;
 		struct cte *opened;
 		if (!post_open_cte(p->planning, *scope, c, &opened, e))
 			return false;
-		if (opened->kind != QUERY_RAW) {
+		if (keep[i] && opened->kind != QUERY_RAW) {
 			if (!rewrite(p, *scope, c->ctequery->select_stmt, e))
 				return false;
 			with->ctes[kept++] = with->ctes[i];
+		} else {
+			p->dropped = true;
 		}
 		*scope = opened;
 	}
 	with->n_ctes = kept;
 	if (kept == 0)
-		*clause = NULL;
+		s->with_clause = NULL;
 	return true;
 }
 
@@ -425,7 +516,7 @@ static bool rewrite_any(struct post *p, const struct cte *scope, PgQuery__Select
 		return false;
 	if (s->with_clause) {
 		top = false;
-		if (!rewrite_with(p, &scope, &s->with_clause, e))
+		if (!rewrite_with(p, &scope, s, e))
 			return false;
 	}
 	if (s->op != PG_QUERY__SET_OPERATION__SETOP_NONE && s->larg) {

@@ -13,6 +13,7 @@ struct post {
 	struct block **blocks; /* in the order of their parameters */
 	size_t n_blocks, cap_blocks;
 	int next_param;        /* the next free parameter number */
+	bool dropped;          /* some CTE was left out: the text is no longer the client's */
 	bool direct;           /* the statement is one block whose outputs are its columns */
 	struct plan_output *outputs;
 	size_t n_outputs;
@@ -20,6 +21,9 @@ struct post {
 
 /* An aggregate function call (not a window function). */
 MUST_CHECK bool post_is_aggregate(const PgQuery__FuncCall *f);
+
+/* True for GROUP BY, HAVING, or an aggregate call in the select list or ORDER BY. */
+MUST_CHECK bool post_aggregates(const PgQuery__SelectStmt *s);
 
 /* A CTE as a new innermost scope; refuses recursive and data-modifying ones. */
 MUST_CHECK bool post_open_cte(const struct planning *p, const struct cte *scope, const PgQuery__CommonTableExpr *c, struct cte **out,
@@ -35,7 +39,10 @@ MUST_CHECK bool post_check_free(const struct planning *p, const struct cte *scop
 /* One node of an expression that the sidecar evaluates; not recursive. */
 MUST_CHECK bool post_check_node(const struct planning *p, const PgQuery__Node *n, struct error *e);
 
-/* PostgreSQL's name for a result column without alias (parse_target.c's rules). */
+/*
+ * PostgreSQL's name for a result column without alias (parse_target.c's rules).  NULL when it is that of a sub-select's column which "*" or VALUES
+ * names: PostgreSQL finds it again after the rewriting.
+ */
 const char *post_column_name(const PgQuery__Node *n);
 
 #endif

@@ -114,7 +114,7 @@ static bool is_aggregate_call(void *found, PgQuery__Node *n, struct error *e UNU
 	return true;
 }
 
-static bool aggregates(const PgQuery__SelectStmt *s)
+bool post_aggregates(const PgQuery__SelectStmt *s)
 {
 	struct error ignored = ERROR_INIT;
 	bool found = s->n_group_clause > 0 || s->having_clause != NULL;
@@ -161,7 +161,7 @@ static bool select_kind(const struct planning *p, const struct cte *scope, const
 		return error_hint(e, "Aggregate the protected tables in a CTE first, then join the results.");
 	}
 	if (f.raw) {
-		*out = aggregates(s) ? QUERY_NOISED : QUERY_RAW;
+		*out = post_aggregates(s) ? QUERY_NOISED : QUERY_RAW;
 		return true;
 	}
 	if (!ast_walk((ProtobufCMessage *)(uintptr_t)&s->base, sublink_kind, &links, e))
