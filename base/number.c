@@ -35,19 +35,6 @@ bool number_i64(const char *s, int64_t lo, int64_t hi, int64_t *out)
 	return true;
 }
 
-static void put_u128(struct wr *w, u128 v, int min_digits)
-{
-	char digits[40];
-	int n = 0;
-
-	while (v > 0 || n < min_digits) {
-		digits[n++] = (char)('0' + (int)(v % 10));
-		v /= 10;
-	}
-	while (n > 0)
-		wr_u8(w, (uint8_t)digits[--n]);
-}
-
 static u128 magnitude(i128 v)
 {
 	return v < 0 ? (u128)0 - (u128)v : (u128)v;
@@ -55,9 +42,7 @@ static u128 magnitude(i128 v)
 
 void number_put_i128(struct wr *w, i128 v)
 {
-	if (v < 0)
-		wr_u8(w, '-');
-	put_u128(w, magnitude(v), 1);
+	decimal_put(w, (struct decimal){ v, 0 });
 }
 
 /* v * 10^n; false on overflow. */
@@ -214,16 +199,18 @@ bool decimal_ceil_div(struct decimal d, struct decimal unit, i128 *q)
 
 void decimal_put(struct wr *w, struct decimal d)
 {
-	u128 unit = 1;
+	char text[64];
+	int n = 0;
 
-	for (int i = 0; i < d.scale; i++)
-		unit *= 10;
+	BUG_IF(d.scale < 0 || d.scale >= (int)sizeof(text));
+	for (u128 v = magnitude(d.digits); v > 0 || n <= d.scale; v /= 10)
+		text[n++] = (char)('0' + (int)(v % 10));
 	if (d.digits < 0)
 		wr_u8(w, '-');
-	put_u128(w, magnitude(d.digits) / unit, 1);
-	if (d.scale > 0) {
-		wr_u8(w, '.');
-		put_u128(w, magnitude(d.digits) % unit, d.scale);
+	while (n > 0) {
+		wr_u8(w, (uint8_t)text[--n]);
+		if (n == d.scale && n > 0)
+			wr_u8(w, '.');
 	}
 }
 
