@@ -1,31 +1,59 @@
 #include "mechanisms/bits.h"
 
+#include "base/mem.h"
+
 #include <openssl/bn.h>
 
-static int bit_length(u128 n)
-{
-	int bits = 0;
+enum {
+	TRIES_MAX = 2000, /* each rejection has probability below 1/2 */
+	ROUNDS_MAX = 1000 /* round k of Algorithm 1 is reached with probability at most 1/(k-1)!; also keeps den * k within 128 bits */
+};
 
-	for (; n > 0; n >>= 1)
-		bits++;
-	return bits;
+void bits_begin(struct bits *b, const struct rng *r)
+{
+	b->rng = r;
+	b->left = 0;
 }
 
-bool bits_below(const struct rng *r, u128 n, u128 *out)
+void bits_end(struct bits *b)
+{
+	mem_wipe(b->pool, sizeof(b->pool));
+	b->left = 0;
+}
+
+/* n fresh bytes, each handed out once; NULL when the source fails. */
+static const uint8_t *take(struct bits *b, size_t n)
+{
+	BUG_IF(n > sizeof(b->pool));
+	if (b->left < n) {
+		b->left = 0;
+		if (!rng_fill(b->rng, b->pool, sizeof(b->pool)))
+			return NULL;
+		b->left = sizeof(b->pool);
+	}
+	const uint8_t *from = b->pool + (sizeof(b->pool) - b->left);
+	b->left -= n;
+	return from;
+}
+
+static unsigned bit_length(u128 n)
+{
+	uint64_t high = (uint64_t)(n >> 64), low = (uint64_t)n;
+
+	return high ? 128 - (unsigned)__builtin_clzll(high) : low ? 64 - (unsigned)__builtin_clzll(low) : 0;
+}
+
+bool bits_below(struct bits *b, u128 n, u128 *out)
 {
 	BUG_IF(n == 0);
-	int bits = bit_length(n - 1);
+	unsigned bits = bit_length(n - 1);
 	size_t bytes = ((size_t)bits + 7) / 8;
 	u128 mask = bits == 128 ? ~(u128)0 : ((u128)1 << bits) - 1;
 
-	if (bits == 0) {
-		*out = 0;
-		return true;
-	}
-	for (;;) {
-		uint8_t raw[16];
+	for (int tries = 0; tries < TRIES_MAX; tries++) {
+		const uint8_t *raw = bytes ? take(b, bytes) : b->pool;
 		u128 v = 0;
-		if (!rng_fill(r, raw, bytes))
+		if (!raw)
 			return false;
 		for (size_t i = 0; i < bytes; i++)
 			v = v << 8 | raw[i];
@@ -35,46 +63,47 @@ bool bits_below(const struct rng *r, u128 n, u128 *out)
 			return true;
 		}
 	}
+	return false;
 }
 
-bool bits_bernoulli(const struct rng *r, u128 num, u128 den, bool *out)
+bool bits_bernoulli(struct bits *b, u128 num, u128 den, bool *out)
 {
 	u128 v;
 
-	if (!bits_below(r, den, &v))
+	if (!bits_below(b, den, &v))
 		return false;
 	*out = v < num;
 	return true;
 }
 
 /* exp(-num/den) for num <= den: K-th trial succeeds with num/(den*K); true iff the first failure is at an odd K. */
-static bool bernoulli_exp_small(const struct rng *r, u128 num, u128 den, bool *out)
+static bool bernoulli_exp_small(struct bits *b, u128 num, u128 den, bool *out)
 {
-	for (unsigned k = 1;; k++) {
+	for (unsigned k = 1; k <= ROUNDS_MAX; k++) {
 		bool hit;
-		BUG_IF(k > 60000); /* probability below 1/60000!: the random source is broken */
-		if (!bits_bernoulli(r, num, den * k, &hit))
+		if (!bits_bernoulli(b, num, den * k, &hit))
 			return false;
 		if (!hit) {
 			*out = k % 2 == 1;
 			return true;
 		}
 	}
+	return false;
 }
 
-bool bits_bernoulli_exp(const struct rng *r, u128 num, u128 den, bool *out)
+bool bits_bernoulli_exp(struct bits *b, u128 num, u128 den, bool *out)
 {
 	BUG_IF(den == 0 || den >> 112);
 	for (; num > den; num -= den) {
 		bool hit;
-		if (!bernoulli_exp_small(r, 1, 1, &hit))
+		if (!bernoulli_exp_small(b, 1, 1, &hit))
 			return false;
 		if (!hit) { /* ends after 1.58 rounds on average, however large num is */
 			*out = false;
 			return true;
 		}
 	}
-	return bernoulli_exp_small(r, num, den, out);
+	return bernoulli_exp_small(b, num, den, out);
 }
 
 /* --- big integers, for scales whose squares leave 128 bits --------------------------------------------------------------- */
@@ -89,14 +118,14 @@ static BIGNUM *big(u128 v)
 }
 
 /* 1 with probability num/den, 0 otherwise, -1 on failure. */
-static int big_bernoulli(const struct rng *r, const BIGNUM *num, const BIGNUM *den)
+static int big_bernoulli(struct bits *b, const BIGNUM *num, const BIGNUM *den)
 {
-	uint8_t raw[256];
 	int bits = BN_num_bits(den), bytes = (bits + 7) / 8, result = -1;
 	BIGNUM *v = BN_new();
 
-	while (v && bytes <= (int)sizeof(raw)) {
-		if (!rng_fill(r, raw, (size_t)bytes) || !BN_bin2bn(raw, bytes, v))
+	for (int tries = 0; v && tries < TRIES_MAX; tries++) {
+		const uint8_t *raw = take(b, (size_t)bytes);
+		if (!raw || !BN_bin2bn(raw, bytes, v))
 			break;
 		if (BN_num_bits(v) > bits && !BN_mask_bits(v, bits))
 			break;
@@ -109,8 +138,8 @@ static int big_bernoulli(const struct rng *r, const BIGNUM *num, const BIGNUM *d
 	return result;
 }
 
-/* 1 with probability exp(-num/den) for num <= den. */
-static int big_exp_small(const struct rng *r, const BIGNUM *num, const BIGNUM *den)
+/* 1 with probability exp(-num/den) for num <= den, as bernoulli_exp_small(). */
+static int big_exp_small(struct bits *b, const BIGNUM *num, const BIGNUM *den)
 {
 	BIGNUM *scaled = BN_dup(den);
 	int hit = scaled ? 1 : -1;
@@ -118,28 +147,28 @@ static int big_exp_small(const struct rng *r, const BIGNUM *num, const BIGNUM *d
 
 	while (hit == 1) {
 		k++;
-		if (!BN_copy(scaled, den) || !BN_mul_word(scaled, k))
+		if (k > ROUNDS_MAX || !BN_copy(scaled, den) || !BN_mul_word(scaled, k))
 			hit = -1;
 		else
-			hit = big_bernoulli(r, num, scaled);
+			hit = big_bernoulli(b, num, scaled);
 	}
 	BN_clear_free(scaled);
 	return hit < 0 ? -1 : k % 2 == 1;
 }
 
-static int big_exp(const struct rng *r, BIGNUM *num, const BIGNUM *den)
+static int big_exp(struct bits *b, BIGNUM *num, const BIGNUM *den)
 {
 	while (BN_cmp(num, den) > 0) {
 		bool hit;
-		if (!bits_bernoulli_exp(r, 1, 1, &hit) || !BN_sub(num, num, den))
+		if (!bits_bernoulli_exp(b, 1, 1, &hit) || !BN_sub(num, num, den))
 			return -1;
 		if (!hit)
 			return 0;
 	}
-	return big_exp_small(r, num, den);
+	return big_exp_small(b, num, den);
 }
 
-bool bits_bernoulli_exp_gauss(const struct rng *r, u128 a, u128 p, uint64_t q, u128 t, bool *out)
+bool bits_bernoulli_exp_gauss(struct bits *b, u128 a, u128 p, uint64_t q, u128 t, bool *out)
 {
 	BN_CTX *ctx = BN_CTX_new();
 	BIGNUM *num = big(a), *den = big(p), *bq = big(q), *bt = big(t), *bp = big(p);
@@ -148,7 +177,7 @@ bool bits_bernoulli_exp_gauss(const struct rng *r, u128 a, u128 p, uint64_t q, u
 	if (ctx && num && den && bq && bt && bp && BN_mul(num, num, bq, ctx) && BN_mul(num, num, bt, ctx) && BN_sub(num, num, bp) &&
 	    BN_sqr(num, num, ctx) && BN_mul(den, den, bq, ctx) && BN_mul(den, den, bt, ctx) && BN_mul(den, den, bt, ctx) &&
 	    BN_lshift1(den, den))
-		hit = big_exp(r, num, den);
+		hit = big_exp(b, num, den);
 	BN_clear_free(num);
 	BN_clear_free(den);
 	BN_clear_free(bq);

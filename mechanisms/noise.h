@@ -31,10 +31,10 @@ MUST_CHECK bool noise_sample(const struct noise *n, const struct rng *r, i128 *o
 /* P[X >= x] for the exact discrete law, rounded up (an upper bound); for thresholds and their delta.  1 for x <= 0. */
 double noise_tail(const struct noise *n, i128 x);
 
-/* P[X >= x] of the discrete Gaussian with variance parameter s2, by summation (relative error below 1e-12): slow for large s2, for calibration only. */
+/* P[X >= x] of the discrete Gaussian with variance parameter s2 (relative error below 1e-11 while it stays above 1e-300). */
 double noise_gaussian_tail_exact(double s2, double x);
 
-/* The smallest w >= 0 with P[|X| <= w] >= confidence (0 < confidence < 1). */
+/* The smallest w >= 0 with P[|X| <= w] >= confidence, confidence in (0, 1); above 1 - 1e-15 it is taken as that. */
 double noise_half_width(const struct noise *n, double confidence);
 
 /* Standard deviation, for display. */
