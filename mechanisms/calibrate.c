@@ -74,18 +74,40 @@ bool calibrate_gaussian(u128 l2_squared, struct rho rho, struct noise *out, stru
 	return round_variance(num, (u128)rho.pico * 2, out, e);
 }
 
+/*
+ * delta(epsilon) = P[X >= a] - e^epsilon P[X >= a + d], a = floor(epsilon sigma^2 / d - d / 2) + 1.  Tails are good to 1e-12 relatively, so the first is
+ * raised and the second lowered by more than that; where e^epsilon or the second tail leaves the doubles, the second counts as nothing.
+ */
 double calibrate_gaussian_delta(const struct noise *n, uint64_t sensitivity, double epsilon)
 {
 	double s2 = (double)n->num / (double)n->den, d = (double)sensitivity;
 	double a = floor(epsilon * s2 / d - d / 2) + 1;
-	double delta = noise_gaussian_tail_exact(s2, a) * (1 + 1e-10) - exp(epsilon) * noise_gaussian_tail_exact(s2, a + d) * (1 - 1e-10);
+	double above = noise_gaussian_tail_exact(s2, a) * (1 + 1e-10), beyond = noise_gaussian_tail_exact(s2, a + d) * (1 - 1e-10);
+	double delta = above - (beyond > 1e-300 ? exp(epsilon + log(beyond)) * (1 - 1e-12) : 0);
 
-	return delta > 0 ? delta : 0;
+	return delta > 1e-300 ? (delta < 1 ? delta : 1) : 1e-300;
+}
+
+/* True when delta is at most goal at n and all through a sweep up to twice its variance; otherwise *failing is the largest numerator that fails. */
+static bool stays_below(struct noise n, uint64_t sensitivity, double eps, double goal, u128 *failing)
+{
+	enum { STEPS = 512 };
+	const u128 first = n.num, step = first / STEPS + 1;
+
+	for (n.num = 2 * first; n.num > first + step; n.num -= step) {
+		if (calibrate_gaussian_delta(&n, sensitivity, eps) > goal) {
+			*failing = n.num;
+			return false;
+		}
+	}
+	n.num = first;
+	*failing = first;
+	return calibrate_gaussian_delta(&n, sensitivity, eps) <= goal;
 }
 
 bool calibrate_gaussian_approx(uint64_t sensitivity, struct eps epsilon, struct delta delta, struct noise *out, struct error *e)
 {
-	const double eps = eps_double(epsilon), goal = delta_double(delta);
+	const double eps = eps_double(epsilon), goal = delta_double(delta) * (1 - 1e-12);
 	struct noise n = { NOISE_GAUSSIAN, 1, 4096 };
 	u128 lo = 0, hi = 1;
 
@@ -94,7 +116,7 @@ bool calibrate_gaussian_approx(uint64_t sensitivity, struct eps epsilon, struct 
 	for (n.num = hi; calibrate_gaussian_delta(&n, sensitivity, eps) > goal; n.num = hi) {
 		lo = hi;
 		hi *= 2;
-		if (hi > (u128)1 << 60)
+		if (hi > NOISE_NUM_MAX / 2)
 			return out_of_range(e, "the sensitivity is too large for this epsilon");
 	}
 	while (hi - lo > 1 + hi / 1000000) {
@@ -104,12 +126,10 @@ bool calibrate_gaussian_approx(uint64_t sensitivity, struct eps epsilon, struct 
 		else
 			lo = n.num;
 	}
-	/* delta is not monotone in sigma for small sigma: what is returned, and 5% above it, must hold */
-	for (n.num = hi;; n.num++) {
-		struct noise above = { NOISE_GAUSSIAN, n.num + n.num / 20 + 1, n.den };
-		if (calibrate_gaussian_delta(&n, sensitivity, eps) <= goal && calibrate_gaussian_delta(&above, sensitivity, eps) <= goal)
-			break;
-	}
+	/* delta is not monotone in sigma for small sigma: go on to where it holds, and holds at all larger variances up to twice this one */
+	n.num = hi;
+	for (u128 failing; !stays_below(n, sensitivity, eps, goal, &failing);)
+		n.num = failing + 1;
 	*out = n;
 	return true;
 }

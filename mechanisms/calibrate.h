@@ -23,7 +23,7 @@ MUST_CHECK bool calibrate_gaussian(u128 l2_squared, struct rho rho, struct noise
 
 /*
  * Discrete Gaussian on one integer that changes by at most sensitivity: smallest sigma^2 on the search grid whose exact delta(epsilon), computed on the
- * discrete law (Theorem 7), is at most delta, and stays so.  For planning and `noisegate calibrate`.
+ * discrete law (Theorem 7), is at most delta, there and in a sweep up to twice that variance (delta is not monotone for small sigma).  For planning and `noisegate calibrate`.
  */
 MUST_CHECK bool calibrate_gaussian_approx(uint64_t sensitivity, struct eps epsilon, struct delta delta, struct noise *out,
 					  struct error *e);

@@ -67,5 +67,5 @@ double loss_eps_of_rho(struct rho rho, struct delta delta)
 	if (rho.pico == 0)
 		return 0;
 	double e = least(epsilon_at, rho_double(rho), delta_double(delta));
-	return e > 0 ? e * (1 + 1e-9) : 0;
+	return e > -1e-12 ? (e + 1e-12) * (1 + 1e-9) : 0;
 }

@@ -20,7 +20,7 @@ MUST_CHECK bool loss_rho_of_pure(struct eps epsilon, struct rho *out);
  */
 MUST_CHECK bool loss_rho_limit(struct eps epsilon, struct delta delta, struct rho *out);
 
-/* The smallest epsilon (rounded up) such that rho-zCDP implies (epsilon, delta)-DP; rho 0 gives 0. */
+/* The smallest epsilon (rounded up) such that rho-zCDP implies (epsilon, delta)-DP; rho 0 gives 0, delta 0 infinity. */
 double loss_eps_of_rho(struct rho rho, struct delta delta);
 
 #endif
