@@ -60,18 +60,18 @@ static const char *text_of(const struct making *m, struct decimal d)
 	return wr_ok(&w) ? wr_text(&w) : NULL;
 }
 
-/* digits * grid as text; grid digits may be other than 1 (0.05). */
+/* units * grid as text; grid digits may be other than 1 (0.05). */
 static const char *in_units(const struct making *m, const struct release_value *v, i128 units)
 {
 	i128 digits;
+	bool fits = !__builtin_mul_overflow(units, v->grid.digits, &digits);
 
-	if (__builtin_mul_overflow(units, v->grid.digits, &digits))
-		return NULL;
 	if (v->format == FORMAT_INT8) {
-		digits = digits > INT64_MAX ? INT64_MAX : digits < INT64_MIN ? INT64_MIN : digits;
+		if (!fits || digits > INT64_MAX || digits < INT64_MIN)
+			digits = units < 0 ? INT64_MIN : INT64_MAX;
 		return text_of(m, (struct decimal){ digits, 0 });
 	}
-	return text_of(m, (struct decimal){ digits, v->grid.scale });
+	return fits ? text_of(m, (struct decimal){ digits, v->grid.scale }) : NULL;
 }
 
 /* a / b rounded half away from zero, b > 0. */
@@ -86,24 +86,24 @@ static i128 divide_rounded(i128 a, i128 b)
 	return q;
 }
 
-/* (lo + hi)/2 + S/(2n) on noised n and S: post-processing in integers, clamped to the bounds. */
+/*
+ * (lo + hi)/2 + S/(2n) on noised n and S: post-processing in integers, clamped to the bounds.  Whatever fails or saturates here depends on
+ * noised values only.  The whole part is divided off first, so that the fractional digits cannot overflow: n <= 2^60, scale <= 10^12.
+ */
 static const char *average(const struct making *m, const struct release_value *v, i128 n, i128 sum)
 {
-	i128 scale = 1, twice, lo, hi;
+	const i128 most = (i128)1 << 60;
+	i128 scale = 1, spread, total, mean;
 
-	if (n < 1)
-		n = 1;
+	n = n < 1 ? 1 : n > most ? most : n;
 	for (int i = 0; i < v->extra_scale; i++)
 		scale *= 10;
-	i128 spread = (v->hi - v->lo) * n; /* |S| beyond it is clamped anyway; keeps the products small */
-	sum = sum > spread ? spread : sum < -spread ? -spread : sum;
-	if (__builtin_mul_overflow((v->lo + v->hi) * n + sum, scale, &twice))
+	if (__builtin_mul_overflow(v->hi - v->lo, n, &spread) || __builtin_mul_overflow(v->lo + v->hi, n, &total))
 		return NULL;
-	i128 mean = divide_rounded(twice, 2 * n);
-	if (__builtin_mul_overflow(v->lo, scale, &lo) || __builtin_mul_overflow(v->hi, scale, &hi))
-		return NULL;
-	mean = mean < lo ? lo : mean > hi ? hi : mean;
-	if (__builtin_mul_overflow(mean, v->grid.digits, &mean))
+	sum = sum > spread ? spread : sum < -spread ? -spread : sum; /* beyond it the mean is at a bound anyway */
+	if (__builtin_add_overflow(total, sum, &total) || __builtin_mul_overflow(total / (2 * n), scale, &mean) ||
+	    __builtin_add_overflow(mean, divide_rounded(total % (2 * n) * scale, 2 * n), &mean) ||
+	    __builtin_mul_overflow(mean, v->grid.digits, &mean))
 		return NULL;
 	return text_of(m, (struct decimal){ mean, v->grid.scale + v->extra_scale });
 }
@@ -130,15 +130,19 @@ static bool release_one(const struct making *m, size_t row, const struct release
 	return *out ? true : bad_cell(e);
 }
 
+static bool too_many(struct error *e)
+{
+	fail(e, ERR_TOO_COMPLEX, "the result would have more than %d rows", RELEASE_ROWS_MAX);
+	return error_hint(e, "Group by fewer or coarser keys.");
+}
+
 /* Appends a row: keys given, values from an exact row or, for an empty public group, from zeros. */
 static bool add_row(struct making *m, const char *const *keys, size_t row, struct error *e)
 {
 	struct released *r = m->out;
 
-	if (r->n_rows == RELEASE_ROWS_MAX) {
-		fail(e, ERR_TOO_COMPLEX, "the result would have more than %d rows", RELEASE_ROWS_MAX);
-		return error_hint(e, "Group by fewer or coarser keys.");
-	}
+	if (r->n_rows == RELEASE_ROWS_MAX)
+		return too_many(e);
 	if (r->n_rows == r->cap) {
 		size_t cap = r->cap ? r->cap * 2 : 16;
 		const char **cells = arena_alloc(m->arena, cap * (r->n_columns ? r->n_columns : 1), sizeof(*cells));
@@ -218,33 +222,52 @@ static size_t find_row(const struct making *m, const struct index *x, const char
 	return SIZE_MAX;
 }
 
+/* A value twice in a domain would answer the same group twice, with noise that averages out: our planner never does that. */
+static bool domain_is_distinct(struct making *m, const char *const *domain, size_t n, struct error *e)
+{
+	const struct exact_rows rows = { .n_rows = n, .n_columns = 1, .cells = domain };
+	const struct release_spec one = { .n_keys = 1 };
+	struct making as_rows = { .spec = &one, .rows = &rows, .arena = m->arena };
+	struct index x;
+
+	if (!index_rows(&as_rows, &x, e))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (find_row(&as_rows, &x, &domain[i]) != i)
+			return fail(e, ERR_INTERNAL, "a public domain names a value twice");
+	}
+	return true;
+}
+
 /* Every combination of the public domains, the last key fastest. */
 static bool release_domains(struct making *m, struct error *e)
 {
 	const struct release_spec *s = m->spec;
-	size_t *at = arena_array(m->arena, s->n_keys, size_t);
+	size_t *at = arena_array(m->arena, s->n_keys, size_t), product = 1;
 	const char **keys = arena_array(m->arena, s->n_keys, const char *);
 	struct index index;
 
 	if (!at || !keys)
 		return fail_memory(e);
+	for (size_t i = 0; i < s->n_keys; i++) {
+		if (__builtin_mul_overflow(product, s->n_domain[i], &product))
+			return too_many(e);
+		if (!domain_is_distinct(m, s->domains[i], s->n_domain[i], e))
+			return false;
+	}
+	if (product > RELEASE_ROWS_MAX)
+		return too_many(e);
 	if (!index_rows(m, &index, e))
 		return false;
-	for (size_t i = 0; i < s->n_keys; i++) {
-		if (s->n_domain[i] == 0)
-			return true;
-	}
-	for (;;) {
+	for (; product > 0; product--) {
 		for (size_t i = 0; i < s->n_keys; i++)
 			keys[i] = s->domains[i][at[i]];
 		if (!add_row(m, keys, find_row(m, &index, keys), e))
 			return false;
-		size_t i = s->n_keys;
-		while (i > 0 && ++at[i - 1] == s->n_domain[i - 1])
-			at[--i] = 0;
-		if (i == 0)
-			return true;
+		for (size_t i = s->n_keys; i > 0 && ++at[i - 1] == s->n_domain[i - 1]; i--)
+			at[i - 1] = 0;
 	}
+	return true;
 }
 
 static bool row_selected(const struct making *m, size_t row, bool *keep, struct error *e)
@@ -256,7 +279,10 @@ static bool row_selected(const struct making *m, size_t row, bool *keep, struct 
 	if (s->selection == SELECT_THRESHOLD) {
 		if (!noised(m, row, s->units_column, &s->units_noise, &n, e))
 			return false;
-		*keep = select_keeps(n, s->threshold);
+		i128 units;
+		if (!exact_integer(m, row, s->units_column, &units, e))
+			return false;
+		*keep = units >= 1 && select_keeps(n, s->threshold); /* a group without units is never shown, whatever its noise */
 		return true;
 	}
 	for (size_t i = 0; i < s->n_minimums; i++) {
@@ -279,12 +305,33 @@ static bool release_rows(struct making *m, struct error *e)
 	return true;
 }
 
+/* What only our own planner could get wrong. */
 static void check_spec(const struct release_spec *s)
 {
-	BUG_IF(s->private_noise && s->selection == SELECT_MINIMUM);
-	BUG_IF(!s->private_noise && s->selection != SELECT_MINIMUM);
-	for (size_t i = 0; i < s->n_values; i++)
-		BUG_IF(s->private_noise == (s->values[i].kind == RELEASE_EXACT));
+	BUG_IF(s->private_noise == (s->selection == SELECT_MINIMUM));
+	for (size_t i = 0; i < s->n_values; i++) {
+		const struct release_value *v = &s->values[i];
+		BUG_IF(s->private_noise == (v->kind == RELEASE_EXACT));
+		BUG_IF(v->kind != RELEASE_EXACT && v->grid.digits < 1);
+		BUG_IF(v->format == FORMAT_INT8 && (v->kind == RELEASE_AVG || v->grid.scale != 0));
+		BUG_IF(v->kind == RELEASE_AVG && (v->extra_scale < 0 || v->extra_scale > 12 || v->lo > v->hi));
+	}
+}
+
+/* The upstream gave every column that the release reads. */
+static bool wide_enough(const struct release_spec *s, const struct exact_rows *rows)
+{
+	size_t need = s->n_keys;
+
+	for (size_t i = 0; i < s->n_values; i++) {
+		size_t last = s->values[i].column + (s->values[i].kind == RELEASE_AVG ? 2 : 1);
+		need = last > need ? last : need;
+	}
+	for (size_t i = 0; i < s->n_minimums; i++)
+		need = s->minimums[i].column >= need ? s->minimums[i].column + 1 : need;
+	if (s->selection == SELECT_THRESHOLD && s->units_column >= need)
+		need = s->units_column + 1;
+	return rows->n_rows == 0 || rows->n_columns >= need;
 }
 
 bool release_make(const struct release_spec *spec, const struct exact_rows *rows, const struct rng *r, struct arena *a,
@@ -293,6 +340,8 @@ bool release_make(const struct release_spec *spec, const struct exact_rows *rows
 	struct making m = { .spec = spec, .rows = rows, .rng = r, .arena = a };
 
 	check_spec(spec);
+	if (!wide_enough(spec, rows))
+		return bad_cell(e);
 	m.out = arena_new(a, struct released);
 	if (!m.out)
 		return fail_memory(e);

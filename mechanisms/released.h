@@ -61,7 +61,7 @@ struct release_spec {
 	size_t n_keys;      /* the first n_keys columns of the exact rows */
 	enum release_selection selection;
 
-	/* SELECT_ALL with n_keys > 0: per key its public domain, in the order to show; a NULL entry stands for SQL NULL.  Exact rows outside are dropped. */
+	/* SELECT_ALL with n_keys > 0: per key its public domain, in the order to show; a NULL entry stands for SQL NULL; entries are distinct.  Exact rows outside are dropped. */
 	const char *const *const *domains; /* [n_keys][n_domain[i]] */
 	const size_t *n_domain;
 
