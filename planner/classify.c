@@ -103,7 +103,7 @@ static bool read_set(struct arena *a, const PgQuery__VariableSetStmt *v, struct 
 /* False for what is refused: two-phase commit, and chains, which would have to open the next transaction. */
 static bool read_transaction(const PgQuery__TransactionStmt *t, struct statement *s)
 {
-	s->name = t->savepoint_name;
+	s->name = *t->savepoint_name ? t->savepoint_name : NULL; /* unpacking gives "" for what is missing */
 	if (t->chain)
 		return false;
 	switch (t->kind) {

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "planner/post.h"
 
 typedef PgQuery__Node Node;
 
@@ -136,15 +137,9 @@ static bool check_plain(const struct rel *r, const PgQuery__SelectStmt *s, struc
 
 static const char *target_name(const PgQuery__ResTarget *t)
 {
-	if (t->name)
-		return t->name;
-	if (t->val && t->val->node_case == PG_QUERY__NODE__NODE_COLUMN_REF) {
-		const PgQuery__ColumnRef *c = t->val->column_ref;
-		const Node *last = c->fields[c->n_fields - 1];
-		if (last->node_case == PG_QUERY__NODE__NODE_STRING)
-			return last->string->sval;
-	}
-	return "?column?";
+	const char *name = t->name && *t->name ? t->name : post_column_name(t->val);
+
+	return name ? name : "?column?";
 }
 
 /* The columns of "*" or "t.*". */
@@ -310,7 +305,7 @@ static bool bind_left_join(struct rel *r, const PgQuery__JoinExpr *j, const stru
 {
 	static const char message[] = "an outer join may only add a public table";
 	static const char hint[] = "Use INNER JOIN between protected tables, on their privacy unit.";
-	size_t scans = r->n_scans, conjuncts;
+	size_t scans, conjuncts;
 	struct expr *on;
 
 	if (j->rarg->node_case != PG_QUERY__NODE__NODE_RANGE_VAR || !j->quals)
