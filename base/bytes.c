@@ -127,7 +127,7 @@ static bool wr_room(struct wr *w, size_t n)
 		w->bad = true;
 		return false;
 	}
-	if (w->n > 0)
+	if (w->p && w->n > 0)
 		memcpy(p, w->p, w->n);
 	if (!w->arena && w->p) {
 		explicit_bzero(w->p, w->n);

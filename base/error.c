@@ -41,7 +41,7 @@ bool (fail)(struct error *e, enum err_code code, const char *fmt, ...)
 	return false;
 }
 
-bool error_detail(struct error *e, const char *fmt, ...)
+bool (error_detail)(struct error *e, const char *fmt, ...)
 {
 	va_list args;
 
@@ -51,7 +51,7 @@ bool error_detail(struct error *e, const char *fmt, ...)
 	return false;
 }
 
-bool error_hint(struct error *e, const char *fmt, ...)
+bool (error_hint)(struct error *e, const char *fmt, ...)
 {
 	va_list args;
 
@@ -61,13 +61,13 @@ bool error_hint(struct error *e, const char *fmt, ...)
 	return false;
 }
 
-bool error_at(struct error *e, int position)
+bool (error_at)(struct error *e, int position)
 {
 	e->position = position;
 	return false;
 }
 
-bool error_rule(struct error *e, const char *rule)
+bool (error_rule)(struct error *e, const char *rule)
 {
 	(void)snprintf(e->rule, sizeof(e->rule), "%s", rule);
 	return false;

@@ -48,6 +48,10 @@ const char *error_sqlstate(enum err_code code);
 #ifdef __clang_analyzer__
 #define fail(...) (fail(__VA_ARGS__), false)
 #define fail_memory(e) (fail_memory(e), false)
+#define error_detail(...) (error_detail(__VA_ARGS__), false)
+#define error_hint(...) (error_hint(__VA_ARGS__), false)
+#define error_at(e, position) (error_at(e, position), false)
+#define error_rule(e, rule) (error_rule(e, rule), false)
 #endif
 
 #endif

@@ -148,7 +148,7 @@ static enum sql_type sum_type(enum aggregate_kind kind, enum sql_type arg)
 
 static bool is_unit(const struct block *b, const struct expr *x)
 {
-	return b->dp && x->kind == EXPR_COLUMN && x->scan->table->unit_name && x->column == x->scan->table->unit_column;
+	return b->dp && x && x->kind == EXPR_COLUMN && x->scan->table->unit_name && x->column == x->scan->table->unit_column;
 }
 
 static bool classify_count(struct block *b, const PgQuery__FuncCall *f, struct aggregate *g, struct error *e)

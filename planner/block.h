@@ -38,6 +38,9 @@ struct planning {
 
 /* Fails at an AST location (byte offset, -1 unknown): converts to a 1-based character position.  Use after fail(). */
 bool planning_at(const struct planning *p, int location, struct error *e);
+#ifdef __clang_analyzer__ /* as in base/error.h: always false */
+#define planning_at(p, location, e) (planning_at(p, location, e), false)
+#endif
 
 /*
  * Resolves a table name against CTEs (*cte) and the policy (*table), by schema or along the search path.  Neither: both NULL and true when the name is

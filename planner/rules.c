@@ -81,6 +81,7 @@ static bool check_units(struct block *b, struct error *e)
 		if (component[s->number - 1] != component[first->number - 1])
 			return refuse_join(b, first, s, e);
 	}
+	BUG_IF(!first); /* only called when some table is protected */
 	b->unit = arena_new(b->planning->arena, struct expr);
 	if (!b->unit)
 		return fail_memory(e);

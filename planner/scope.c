@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 
-bool planning_at(const struct planning *p, int location, struct error *e)
+bool (planning_at)(const struct planning *p, int location, struct error *e)
 {
 	if (e->position == 0)
 		e->position = ast_position(p->sql, location);

@@ -90,7 +90,7 @@ static void read_analyst(struct reader *r, const struct yaml_node *n, struct pol
 	const struct policy_member *m = policy_find_member(r->policy, b->analyst);
 	if (n && !m)
 		report_error(r->report, READ_AT(n), "", "unknown member \"%s\"", b->analyst);
-	else if (m && !(m->abilities & ABILITY_QUERY))
+	else if (n && m && !(m->abilities & ABILITY_QUERY))
 		report_error(r->report, READ_AT(n), "", "member \"%s\" lacks the ability query", b->analyst);
 }
 

@@ -39,7 +39,7 @@ static bool value_ok(enum sql_type t, const char *s)
 
 static void read_values(struct reader *r, const struct yaml_node *n, struct policy_column *c)
 {
-	if (!read_is(r, n, YAML_LIST, "values"))
+	if (!n || !read_is(r, n, YAML_LIST, "values"))
 		return;
 	if (n->n == 0 || n->n > VALUES_MAX) {
 		report_error(r->report, READ_AT(n), "", "values must list 1 to %d values", VALUES_MAX);
@@ -84,7 +84,7 @@ static void read_bounds(struct reader *r, const struct yaml_node *n, const struc
 		report_error(r->report, READ_AT(grid), "", whole ? "the grid of an integer is 1" : "grid must be above 0");
 		c->grid = whole ? (struct decimal){ 1, 0 } : (struct decimal){ 1, 2 };
 	}
-	if (!read_is(r, n, YAML_LIST, "bounds"))
+	if (!n || !read_is(r, n, YAML_LIST, "bounds"))
 		return;
 	if (n->n != 2) {
 		report_error(r->report, READ_AT(n), "for example [0, 500]", "bounds must be two numbers");
@@ -360,7 +360,7 @@ static void read_table(struct reader *r, const struct yaml_node *n, struct polic
 	const struct policy_member *m = policy_find_member(r->policy, t->owner);
 	if (owner && !m && r->policy->n_members > 0)
 		report_error(r->report, READ_AT(owner), "", "unknown member \"%s\"", t->owner);
-	else if (m && !(m->abilities & ABILITY_CONTRIBUTE))
+	else if (owner && m && !(m->abilities & ABILITY_CONTRIBUTE))
 		report_error(r->report, READ_AT(owner), "", "member \"%s\" lacks the ability contribute", t->owner);
 	t->comment = read_text(r, read_get(n, "comment"), "comment", NULL);
 	read_source(r, n, t);

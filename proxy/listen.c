@@ -40,7 +40,8 @@ static int port_of(int fd)
 
 	if (getsockname(fd, (struct sockaddr *)&at, &n) != 0)
 		return 0;
-	return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port : ((struct sockaddr_in *)&at)->sin_port);
+	in_port_t port = at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port : ((struct sockaddr_in *)&at)->sin_port;
+	return ntohs(port); /* NOLINT: getsockname filled it */
 }
 
 static void use_port(struct addrinfo *at, int port)
