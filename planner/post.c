@@ -345,11 +345,11 @@ static bool rewrite_block(struct post *p, const struct cte *scope, PgQuery__Sele
 	PgQuery__WithClause *with = s->with_clause; /* what is left of it are results, which stay; the row-level ones are in scope */
 	Node *relation = NULL;
 
-	w.alias = arena_printf(a, "ng%zu", p->n_blocks + 1);
+	w.alias = arena_printf(a, "ng%zu", ++p->n_aliases);
 	if (!w.alias)
 		return fail_memory(e);
 	s->with_clause = NULL;
-	if (!block_open(p->planning, scope, s, &w.block, e) || !keep_block(p, w.block, e) || !name_targets(p, s, e))
+	if (!block_open(p->planning, scope, s, &w.block, e) || !name_targets(p, s, e))
 		return false;
 	s->with_clause = with;
 	for (size_t i = 0; i < s->n_group_clause; i++) {
@@ -381,7 +381,8 @@ static bool rewrite_block(struct post *p, const struct cte *scope, PgQuery__Sele
 	Node **from = arena_array(a, 1, Node *);
 	if (!from)
 		return fail_memory(e);
-	if (!block_relation(p, w.block, w.alias, &relation, e))
+	/* blocks inside this one are complete by now: parameters are numbered in the order of the list */
+	if (!keep_block(p, w.block, e) || !block_relation(p, w.block, w.alias, &relation, e))
 		return false;
 	from[0] = relation;
 	s->from_clause = from;

@@ -12,6 +12,7 @@ struct post {
 	const struct planning *planning;
 	struct block **blocks; /* in the order of their parameters */
 	size_t n_blocks, cap_blocks;
+	size_t n_aliases;      /* of blocks opened so far */
 	int next_param;        /* the next free parameter number */
 	bool dropped;          /* some CTE was left out: the text is no longer the client's */
 	bool direct;           /* the statement is one block whose outputs are its columns */
