@@ -35,13 +35,16 @@ static int open_one(const struct addrinfo *at)
 
 static int port_of(int fd)
 {
-	struct sockaddr_storage at = { 0 };
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} at = { 0 };
 	socklen_t n = sizeof(at);
 
-	if (getsockname(fd, (struct sockaddr *)&at, &n) != 0)
+	if (getsockname(fd, &at.any, &n) != 0)
 		return 0;
-	in_port_t port = at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port : ((struct sockaddr_in *)&at)->sin_port;
-	return ntohs(port); /* NOLINT: getsockname filled it */
+	return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
 }
 
 static void use_port(struct addrinfo *at, int port)
