@@ -71,24 +71,20 @@ bool c3r_column_key(const struct c3r_secret *s, const char *collaboration, const
 	return any_name ? c3r_root_key(s, collaboration, out) : expand(s, collaboration, "c3r-hmac-sha256-col-", column, out);
 }
 
-bool c3r_fingerprint(const struct secret_key *k, const char *value, size_t n, const struct rng *r, struct wr *out, uint8_t *mac)
+struct hash_mac *c3r_column_mac(const struct c3r_secret *s, const char *collaboration, const char *column, bool any_name)
+{
+	SECRET struct secret_key k;
+
+	return c3r_column_key(s, collaboration, column, any_name, &k) ? hash_mac_new(k.bytes, sizeof(k.bytes)) : NULL;
+}
+
+bool c3r_fingerprint(struct hash_mac *k, const char *value, size_t n, const struct rng *r, struct wr *out, uint8_t *mac)
 {
 	uint8_t random[32], sum[SHA256_SIZE];
-	struct wr message;
 
-	wr_init_heap(&message, (size_t)1 << 30);
-	if (value) {
-		wr_put(&message, value, n);
-		wr_u8(&message, INFO_STRING);
-	} else {
-		if (!rng_fill(r, random, sizeof(random)))
-			return false;
-		wr_put(&message, random, sizeof(random));
-		wr_u8(&message, INFO_STRING | 1);
-	}
-	bool ok = wr_ok(&message) && hash_hmac(k->bytes, sizeof(k->bytes), message.p, message.n, sum);
-	wr_free(&message);
-	if (!ok)
+	if (!value && !rng_fill(r, random, sizeof(random)))
+		return false;
+	if (!(value ? hash_mac_of(k, value, n, INFO_STRING, sum) : hash_mac_of(k, random, sizeof(random), INFO_STRING | 1, sum)))
 		return false;
 	wr_str(out, hmac_prefix);
 	base64_put(out, sum, sizeof(sum));
@@ -97,76 +93,99 @@ bool c3r_fingerprint(const struct secret_key *k, const char *value, size_t n, co
 	return true;
 }
 
-void *c3r_cipher_new(void)
+struct c3r_work {
+	EVP_CIPHER_CTX *cipher;
+	EVP_MD_CTX *digest;
+	uint8_t nonce[C3R_NONCE]; /* of the row whose key the cipher holds */
+	bool keyed;
+};
+
+struct c3r_work *c3r_work_new(void)
 {
-	return EVP_CIPHER_CTX_new();
+	struct c3r_work *w = mem_alloc(1, sizeof(*w));
+	EVP_CIPHER *method = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+
+	if (w) {
+		w->cipher = EVP_CIPHER_CTX_new();
+		w->digest = EVP_MD_CTX_new();
+	}
+	bool ok = w && method && w->cipher && w->digest && EVP_EncryptInit_ex2(w->cipher, method, NULL, NULL, NULL) == 1;
+	EVP_CIPHER_free(method);
+	if (ok)
+		return w;
+	c3r_work_free(w);
+	return NULL;
 }
 
-void c3r_cipher_free(void *cipher)
+void c3r_work_free(struct c3r_work *w)
 {
-	EVP_CIPHER_CTX_free(cipher);
+	if (!w)
+		return;
+	EVP_CIPHER_CTX_free(w->cipher);
+	EVP_MD_CTX_free(w->digest);
+	mem_free(w);
 }
 
-static bool row_key(const struct secret_key *root, const uint8_t nonce[C3R_NONCE], struct secret_key *out)
+/* SHA-256 of a followed by b. */
+static bool digest_two(struct c3r_work *w, const void *a, size_t n_a, const void *b, size_t n_b, uint8_t out[SHA256_SIZE])
 {
-	uint8_t both[SECRET_KEY + C3R_NONCE];
+	const EVP_MD *method = hash_sha256_method();
 
-	mem_copy(both, root->bytes, SECRET_KEY);
-	mem_copy(both + SECRET_KEY, nonce, C3R_NONCE);
-	bool ok = hash_sha256(both, sizeof(both), out->bytes);
-	secret_wipe(both, sizeof(both));
-	return ok;
+	return method && EVP_DigestInit_ex2(w->digest, method, NULL) == 1 && EVP_DigestUpdate(w->digest, a, n_a) == 1 &&
+	       EVP_DigestUpdate(w->digest, b, n_b) == 1 && EVP_DigestFinal_ex(w->digest, out, NULL) == 1;
 }
 
-bool c3r_row_begin(struct c3r_row *row, const struct secret_key *root, const uint8_t nonce[C3R_NONCE])
+static bool row_key(struct c3r_work *w, const struct secret_key *root, const uint8_t nonce[C3R_NONCE], struct secret_key *out)
+{
+	w->keyed = false;
+	mem_copy(w->nonce, nonce, C3R_NONCE);
+	return digest_two(w, root->bytes, SECRET_KEY, nonce, C3R_NONCE, out->bytes);
+}
+
+bool c3r_row_begin(struct c3r_work *w, const struct secret_key *root, const uint8_t nonce[C3R_NONCE])
 {
 	SECRET struct secret_key k;
 
-	mem_copy(row->nonce, nonce, C3R_NONCE);
-	return row_key(root, nonce, &k) && EVP_EncryptInit_ex(row->cipher, EVP_aes_256_gcm(), NULL, k.bytes, NULL) == 1;
+	w->keyed = row_key(w, root, nonce, &k) && EVP_EncryptInit_ex2(w->cipher, NULL, k.bytes, NULL, NULL) == 1;
+	return w->keyed;
 }
 
-static bool column_iv(const char *column, const uint8_t nonce[C3R_NONCE], uint8_t iv[IV])
+static bool column_iv(struct c3r_work *w, const char *column, uint8_t iv[IV])
 {
-	uint8_t sum[SHA256_SIZE], message[512 + C3R_NONCE];
-	size_t n = strlen(column);
+	uint8_t sum[SHA256_SIZE];
 
-	if (n > 512)
+	if (!digest_two(w, column, strlen(column), w->nonce, C3R_NONCE, sum))
 		return false;
-	mem_copy(message, column, n);
-	mem_copy(message + n, nonce, C3R_NONCE);
-	bool ok = hash_sha256(message, n + C3R_NONCE, sum);
 	mem_copy(iv, sum, IV);
-	return ok;
+	return true;
 }
 
-bool c3r_seal(struct c3r_row *row, const char *column, const char *value, size_t n, size_t padded, struct wr *out)
+bool c3r_seal(struct c3r_work *w, const char *column, const char *value, size_t n, size_t padded, struct wr *out)
 {
 	uint8_t plain[RAW_MAX], raw[RAW_MAX];
-	size_t encoded = value ? n + 1 : 1;
-	size_t body = padded ? padded : encoded;
+	size_t body = padded ? padded : value ? n + 1 : 1;
 	int length, final;
 
-	if (encoded > body || body + 2 > RAW_MAX - C3R_NONCE - IV - TAG)
+	if (!w->keyed || n >= RAW_MAX || (value ? n + 1 : 1) > body || body + 2 > RAW_MAX - C3R_NONCE - IV - TAG)
+		return false;
+	size_t encoded = value ? n + 1 : 1, pad = body - encoded, total = C3R_NONCE + IV + body + 2 + TAG;
+	if (sizeof(sealed_prefix) - 1 + (total + 2) / 3 * 4 > C3R_CELL_MAX)
 		return false;
 	plain[0] = value ? INFO_STRING : INFO_STRING | 1;
 	if (value)
 		mem_copy(plain + 1, value, n);
-	for (size_t i = encoded; i < body; i++)
-		plain[i] = 0;
-	size_t pad = body - encoded;
+	mem_wipe(plain + encoded, pad); /* padding is zeros */
 	plain[body] = (uint8_t)(pad >> 8);
 	plain[body + 1] = (uint8_t)pad;
 	uint8_t *iv = raw + C3R_NONCE, *text = iv + IV;
-	mem_copy(raw, row->nonce, C3R_NONCE);
-	EVP_CIPHER_CTX *c = row->cipher;
-	bool ok = column_iv(column, row->nonce, iv) && EVP_EncryptInit_ex(c, NULL, NULL, NULL, iv) == 1 &&
+	mem_copy(raw, w->nonce, C3R_NONCE);
+	EVP_CIPHER_CTX *c = w->cipher;
+	bool ok = column_iv(w, column, iv) && EVP_EncryptInit_ex2(c, NULL, NULL, iv, NULL) == 1 &&
 		  EVP_EncryptUpdate(c, NULL, &length, (const uint8_t *)sealed_prefix, sizeof(sealed_prefix) - 1) == 1 &&
 		  EVP_EncryptUpdate(c, text, &length, plain, (int)body + 2) == 1 && EVP_EncryptFinal_ex(c, text + length, &final) == 1 &&
-		  EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG, text + body + 2) == 1;
+		  EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, TAG, text + body + 2) == 1;
 	secret_wipe(plain, body + 2);
-	size_t total = C3R_NONCE + IV + body + 2 + TAG;
-	if (!ok || sizeof(sealed_prefix) - 1 + (total + 2) / 3 * 4 > C3R_CELL_MAX)
+	if (!ok)
 		return false;
 	wr_str(out, sealed_prefix);
 	base64_put(out, raw, total);
@@ -226,25 +245,36 @@ static bool put_value(struct wr *out, unsigned type, struct rd *r, const char **
 	const uint8_t *p = rd_take(r, n);
 	if (!p || !text_utf8(p, n)) {
 		*why = "its value is not UTF-8 text";
-		return n == 0 && p;
+		return false;
 	}
 	wr_put(out, p, n);
 	return true;
 }
 
-static bool decrypt(EVP_CIPHER_CTX *c, const struct secret_key *root, uint8_t *raw, size_t n, uint8_t *plain)
+/* Cells of one row share its nonce and so its key: the key is set up once for all that follow each other. */
+static bool open_row(struct c3r_work *w, const struct secret_key *root, const uint8_t *nonce)
 {
 	SECRET struct secret_key k;
+
+	if (w->keyed && mem_equal(w->nonce, nonce, C3R_NONCE))
+		return true;
+	w->keyed = row_key(w, root, nonce, &k) && EVP_DecryptInit_ex2(w->cipher, NULL, k.bytes, NULL, NULL) == 1;
+	return w->keyed;
+}
+
+static bool decrypt(struct c3r_work *w, const struct secret_key *root, uint8_t *raw, size_t n, uint8_t *plain)
+{
+	EVP_CIPHER_CTX *c = w->cipher;
 	size_t text = n - C3R_NONCE - IV - TAG;
 	int length, final;
 
-	return row_key(root, raw, &k) && EVP_DecryptInit_ex(c, EVP_aes_256_gcm(), NULL, k.bytes, raw + C3R_NONCE) == 1 &&
+	return open_row(w, root, raw) && EVP_DecryptInit_ex2(c, NULL, NULL, raw + C3R_NONCE, NULL) == 1 &&
 	       EVP_DecryptUpdate(c, NULL, &length, (const uint8_t *)sealed_prefix, sizeof(sealed_prefix) - 1) == 1 &&
 	       EVP_DecryptUpdate(c, plain, &length, raw + C3R_NONCE + IV, (int)text) == 1 &&
-	       EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, TAG, raw + n - TAG) == 1 && EVP_DecryptFinal_ex(c, plain + length, &final) == 1;
+	       EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, TAG, raw + n - TAG) == 1 && EVP_DecryptFinal_ex(c, plain + length, &final) == 1;
 }
 
-bool c3r_open(void *cipher, const struct secret_key *root, const char *cell, size_t n, struct wr *out, bool *null, const char **why)
+bool c3r_open(struct c3r_work *w, const struct secret_key *root, const char *cell, size_t n, struct wr *out, bool *null, const char **why)
 {
 	uint8_t raw[RAW_MAX], plain[RAW_MAX];
 	size_t n_raw, skip = sizeof(sealed_prefix) - 1;
@@ -255,7 +285,7 @@ bool c3r_open(void *cipher, const struct secret_key *root, const char *cell, siz
 		return false;
 	size_t n_plain = n_raw - C3R_NONCE - IV - TAG;
 	*why = "it was sealed with another key or for another collaboration, or it was changed";
-	if (decrypt(cipher, root, raw, n_raw, plain)) {
+	if (decrypt(w, root, raw, n_raw, plain)) {
 		size_t pad = (size_t)plain[n_plain - 2] << 8 | plain[n_plain - 1];
 		*why = "its padding is malformed";
 		if (pad + 3 <= n_plain) {

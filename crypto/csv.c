@@ -7,7 +7,7 @@
 
 bool csv_open(struct csv_reader *r, FILE *f, const char *name, struct error *e)
 {
-	*r = (struct csv_reader){ .f = f, .name = name, .at_line = 1, .pushed = EOF };
+	*r = (struct csv_reader){ .f = f, .name = name, .at_line = 1 };
 	wr_init_heap(&r->bytes, CSV_RECORD_MAX);
 	r->cap_fields = 64;
 	r->fields = mem_alloc(r->cap_fields, sizeof(*r->fields));
@@ -27,22 +27,39 @@ void csv_close(struct csv_reader *r)
 	r->starts = NULL;
 }
 
+static int next_byte(struct csv_reader *r)
+{
+	return r->n_pushed > 0 ? r->pushed[--r->n_pushed] : getc_unlocked(r->f);
+}
+
+static void push_back(struct csv_reader *r, int c)
+{
+	if (c != EOF)
+		r->pushed[r->n_pushed++] = (uint8_t)c;
+}
+
+/* A byte order mark is dropped; whatever else begins with its first byte is text. */
+static void skip_mark(struct csv_reader *r)
+{
+	static const int mark[3] = { 0xEF, 0xBB, 0xBF };
+	int got[3];
+	size_t n = 0;
+
+	do
+		got[n] = next_byte(r);
+	while (got[n] == mark[n] && ++n < 3);
+	for (size_t i = n < 3 ? n + 1 : 0; i > 0; i--)
+		push_back(r, got[i - 1]);
+}
+
 static int take(struct csv_reader *r)
 {
-	int c = r->pushed != EOF ? r->pushed : getc_unlocked(r->f);
+	int c = next_byte(r);
 
-	r->pushed = EOF;
-	if (!r->began) {
-		r->began = true;
-		if (c == 0xEF) { /* byte order mark */
-			int b = getc_unlocked(r->f), d = getc_unlocked(r->f);
-			c = b == 0xBB && d == 0xBF ? getc_unlocked(r->f) : 0xFF; /* anything else is no UTF-8 and fails below */
-		}
-	}
 	if (c == '\r') { /* CR, LF and CRLF all end a line */
-		c = getc_unlocked(r->f);
+		c = next_byte(r);
 		if (c != '\n')
-			r->pushed = c;
+			push_back(r, c);
 		c = '\n';
 	}
 	r->at_line += c == '\n';
@@ -51,21 +68,28 @@ static int take(struct csv_reader *r)
 
 static bool add_field(struct csv_reader *r, struct error *e)
 {
+	if (r->n_fields == CSV_COLUMNS_MAX)
+		return fail(e, ERR_IO, "%s:%lld: a row has more than %d columns", r->name, (long long)r->line, CSV_COLUMNS_MAX);
 	if (r->n_fields == r->cap_fields) {
 		size_t cap = r->cap_fields * 2;
-		struct csv_field *fields = cap > 2 * CSV_COLUMNS_MAX ? NULL : mem_grow(r->fields, cap, sizeof(*fields));
+		struct csv_field *fields = mem_grow(r->fields, cap, sizeof(*fields));
 		if (fields)
 			r->fields = fields;
 		size_t *starts = fields ? mem_grow(r->starts, cap, sizeof(*starts)) : NULL;
 		if (starts)
 			r->starts = starts;
 		if (!fields || !starts)
-			return fail(e, ERR_IO, "%s:%lld: too many columns", r->name, (long long)r->line);
+			return fail_memory(e);
 		r->cap_fields = cap;
 	}
 	r->starts[r->n_fields] = r->bytes.n;
 	r->fields[r->n_fields++] = (struct csv_field){ 0 };
 	return true;
+}
+
+static bool too_long(const struct csv_reader *r, struct error *e)
+{
+	return fail(e, ERR_IO, "%s:%lld: a row is longer than %d bytes", r->name, (long long)r->line, CSV_RECORD_MAX);
 }
 
 /* Behind the opening quote, up to and with the closing one. */
@@ -85,6 +109,8 @@ static bool read_quoted(struct csv_reader *r, int *after, struct error *e)
 			}
 		}
 		wr_u8(&r->bytes, (uint8_t)c);
+		if (r->bytes.bad)
+			return too_long(r, e); /* here, not at the end of what may be an endless pipe */
 	}
 }
 
@@ -107,8 +133,10 @@ static bool read_field(struct csv_reader *r, int c, int *end_of, struct error *e
 			return fail(e, ERR_IO, "%s:%lld: text follows the closing quote of field %zu", r->name, (long long)r->line, r->n_fields);
 		f->n = r->bytes.n - start;
 	} else {
-		for (; c != ',' && c != '\n' && c != EOF; c = take(r))
+		for (; c != ',' && c != '\n' && c != EOF && !r->bytes.bad; c = take(r))
 			wr_u8(&r->bytes, (uint8_t)c);
+		if (r->bytes.bad)
+			return too_long(r, e);
 		f->n = r->bytes.n - start;
 		while (f->n > 0 && r->bytes.p[start + f->n - 1] <= ' ')
 			f->n--;
@@ -122,7 +150,7 @@ static bool read_field(struct csv_reader *r, int c, int *end_of, struct error *e
 static bool finish_record(struct csv_reader *r, struct error *e)
 {
 	if (!wr_ok(&r->bytes))
-		return fail(e, ERR_IO, "%s:%lld: a row is longer than %d bytes", r->name, (long long)r->line, CSV_RECORD_MAX);
+		return too_long(r, e);
 	for (size_t i = 0; i < r->n_fields; i++) {
 		r->fields[i].text = (const char *)r->bytes.p + r->starts[i];
 		if (!text_utf8(r->fields[i].text, r->fields[i].n))
@@ -131,27 +159,33 @@ static bool finish_record(struct csv_reader *r, struct error *e)
 	return true;
 }
 
-bool csv_next(struct csv_reader *r, bool *end, struct error *e)
+/* The first character of the next row; lines that are blank, hold only blanks, or begin with # are skipped. */
+static int first_of_row(struct csv_reader *r)
 {
-	int c;
-
-	*end = false;
-	for (;;) { /* blank lines and comments are skipped */
+	for (;;) {
 		r->line = r->at_line;
-		c = take(r);
+		int c = take(r);
 		if (c == '#') {
 			while (c != '\n' && c != EOF)
 				c = take(r);
+			continue;
 		}
-		if (c == EOF)
-			break;
+		while (c != '\n' && c != EOF && c <= ' ')
+			c = take(r);
 		if (c != '\n')
-			break;
+			return c;
 	}
-	if (c == EOF) {
-		*end = true;
+}
+
+bool csv_next(struct csv_reader *r, bool *end, struct error *e)
+{
+	if (!r->began)
+		skip_mark(r);
+	r->began = true;
+	int c = first_of_row(r);
+	*end = c == EOF;
+	if (c == EOF)
 		return ferror(r->f) ? fail(e, ERR_IO, "%s: could not be read", r->name) : true;
-	}
 	wr_clear(&r->bytes);
 	r->n_fields = 0;
 	for (;;) {
@@ -170,32 +204,39 @@ bool csv_is_null(const struct csv_null *null, const struct csv_field *f)
 		return f->n == 0;
 	if (text_eq(null->text, "\"\""))
 		return f->n == 0 && f->quoted;
-	bool blank = true;
-	for (const char *s = null->text; *s; s++)
-		blank = blank && *s == ' ';
-	if (blank && strlen(null->text) == 0)
+	if (null->text[strspn(null->text, " \t\r\n\f")] == '\0')
 		return f->n == 0 && !f->quoted;
 	return text_eq(null->text, f->text);
 }
 
+static bool must_quote(const char *value, size_t n, bool first)
+{
+	if (value[0] == '"' || (first && value[0] == '#'))
+		return true;
+	for (size_t i = 0; i < n; i++) {
+		char c = value[i];
+		if (c <= ',' && (c == ',' || c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == '\f'))
+			return true;
+	}
+	return false;
+}
+
 void csv_put(struct wr *w, const char *value, size_t n, bool first, const char *null_out)
 {
-	bool quote = false;
-
 	if (!first)
 		wr_u8(w, ',');
 	if (!value) {
-		wr_str(w, null_out);
-		return;
-	}
-	if (n == 0) {
+		if (text_eq(null_out, "\"\"")) {
+			wr_str(w, null_out);
+			return;
+		}
+		value = null_out;
+		n = strlen(null_out);
+	} else if (n == 0) {
 		wr_str(w, *null_out ? "" : "\"\"");
 		return;
 	}
-	for (size_t i = 0; i < n && !quote; i++)
-		quote = value[i] && strchr(",\r\n \t\f", value[i]);
-	quote = quote || value[0] == '"' || (first && value[0] == '#');
-	if (!quote) {
+	if (!must_quote(value, n, first)) {
 		wr_put(w, value, n);
 		return;
 	}

@@ -24,7 +24,8 @@ struct csv_reader {
 	struct csv_field *fields;
 	size_t *starts;
 	size_t n_fields, cap_fields;
-	int pushed; /* a character read ahead, or EOF */
+	uint8_t pushed[4]; /* bytes read ahead, the next one last */
+	size_t n_pushed;
 	bool began;
 };
 
@@ -34,13 +35,16 @@ void csv_close(struct csv_reader *r); /* not the file */
 /* The next record; *end at the end of the file.  Errors name file and line. */
 MUST_CHECK bool csv_next(struct csv_reader *r, bool *end, struct error *e);
 
-/* Which fields mean NULL: unset (blank and ""), blank only, quoted empty only, or a text. */
+/* Which fields mean NULL. */
 struct csv_null {
-	const char *text; /* NULL: unset */
+	const char *text; /* NULL: blank and "" do; blank: only a blank does; "\"\"": only a quoted empty field does; else fields equal to it do */
 };
 MUST_CHECK bool csv_is_null(const struct csv_null *null, const struct csv_field *f);
 
-/* Appends one field; value NULL is written as null_out ("" for blank).  first: no comma before it. */
+/*
+ * Appends one field, quoted when it must be.  value NULL is written as null_out: "" for blank, "\"\"" for an empty quoted field, else a text like any
+ * other.  An empty value is written so that it does not look like a blank NULL.  first: no comma before it.
+ */
 void csv_put(struct wr *w, const char *value, size_t n, bool first, const char *null_out);
 
 #endif

@@ -11,20 +11,26 @@
 
 enum { LINE_MAX_OUT = SCHEMA_COLUMNS_MAX * (C3R_CELL_MAX + 3) };
 
+/* What is known of a target column besides its schema. */
+struct target {
+	size_t position;         /* of its source among the fields */
+	size_t longest;          /* longest encoded value, for padding to the maximum */
+	size_t padded;           /* encoded bytes of every value; 0: not padded */
+	struct hash_mac *mac;    /* fingerprint columns */
+};
+
 struct sealing {
 	const struct schema *schema;
 	const struct seal_settings *settings;
 	const struct rng *rng;
 	const char *in_name;
 	struct secret_key root;
-	struct secret_key *keys;   /* per target column: fingerprints */
-	size_t *padded;            /* per target column: encoded length, 0 none */
-	size_t *longest;           /* per target column: longest encoded value */
-	struct sorter **seen;      /* per target column: fingerprints, when duplicates are refused */
-	struct c3r_row row;
-	struct wr line, cell;
-	size_t n_fields;           /* of a row */
-	const size_t *position;    /* per target column */
+	struct target *targets;  /* one per schema column */
+	struct c3r_work *work;
+	struct sorter *rows_by_nonce;
+	struct sorter *seen;     /* fingerprints of all columns, when duplicates are refused */
+	struct wr line;
+	size_t n_fields;         /* of a row */
 	struct csv_null null;
 	int64_t rows;
 	FILE *out;
@@ -40,24 +46,41 @@ static bool write_failed(struct error *e)
 	return fail(e, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, "could not write the output: %s", strerror(errno));
 }
 
-/* Where each target's source stands among the fields. */
-static bool find_columns(struct sealing *g, const struct csv_reader *csv, size_t *position, struct arena *a, struct error *e)
+/* Finds the one field whose header is `source`; headers[i] is NULL where the format does not allow field i's name. */
+static bool find_source(const struct sealing *g, const char *const *headers, size_t n, const char *source, size_t *position, struct error *e)
 {
-	g->n_fields = csv->n_fields;
-	for (size_t i = 0; i < g->schema->n; i++) {
-		const struct schema_column *c = &g->schema->columns[i];
-		bool found = false;
-		for (size_t j = 0; j < csv->n_fields && !found; j++) {
-			const char *header;
-			if (schema_header(a, csv->fields[j].text, &header) && text_eq(header, c->source)) {
-				position[i] = j;
-				found = true;
-			}
+	size_t found = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (headers[i] && text_eq(headers[i], source)) {
+			*position = i;
+			found++;
 		}
-		if (!found)
-			return fail(e, ERR_CONFIG, "%s:1: there is no column \"%s\", which the schema names", g->in_name, c->source);
 	}
-	return true;
+	if (found == 1)
+		return true;
+	return fail(e, ERR_CONFIG, found ? "%s:1: two columns are named \"%s\"" : "%s:1: there is no column \"%s\", which the schema names", g->in_name, source);
+}
+
+/* Where each target's source stands among the fields. */
+static bool find_columns(struct sealing *g, const struct csv_reader *csv, struct error *e)
+{
+	struct arena a;
+	bool ok = true;
+
+	arena_init(&a, (size_t)CSV_COLUMNS_MAX * (SCHEMA_NAME_MAX + 64));
+	const char **headers = arena_array(&a, csv->n_fields, const char *);
+	g->n_fields = csv->n_fields;
+	for (size_t i = 0; headers && i < csv->n_fields; i++) {
+		if (!schema_header(&a, csv->fields[i].text, &headers[i]))
+			headers[i] = NULL; /* a column that no schema can name */
+	}
+	if (!headers)
+		ok = fail_memory(e);
+	for (size_t i = 0; ok && i < g->schema->n; i++)
+		ok = find_source(g, headers, csv->n_fields, g->schema->columns[i].source, &g->targets[i].position, e);
+	arena_reset(&a);
+	return ok;
 }
 
 static bool check_width(const struct sealing *g, const struct csv_reader *csv, struct error *e)
@@ -67,28 +90,32 @@ static bool check_width(const struct sealing *g, const struct csv_reader *csv, s
 	return fail(e, ERR_IO, "%s:%lld: the row has %zu columns, not %zu", g->in_name, (long long)csv->line, csv->n_fields, g->n_fields);
 }
 
-/* Reads the file, headers first; each row to fn. */
-static bool each_row(struct sealing *g, FILE *in, size_t *position, bool (*fn)(struct sealing *g, struct csv_reader *csv, struct error *e),
-		     struct error *e)
+static bool read_header(struct sealing *g, struct csv_reader *csv, struct error *e)
 {
-	struct csv_reader csv;
-	struct arena a;
-	bool end = false, ok;
+	bool end;
 
-	arena_init(&a, 1 << 22);
-	if (!csv_open(&csv, in, g->in_name, e))
-		return false;
-	if (g->schema->header_row) {
-		ok = csv_next(&csv, &end, e);
-		if (ok && end)
-			ok = fail(e, ERR_IO, "%s: the file is empty; a header row is required", g->in_name);
-		ok = ok && find_columns(g, &csv, position, &a, e);
-	} else {
+	if (!g->schema->header_row) {
 		g->n_fields = g->schema->n_source;
 		for (size_t i = 0; i < g->schema->n; i++)
-			position[i] = g->schema->columns[i].position;
-		ok = true;
+			g->targets[i].position = g->schema->columns[i].position;
+		return true;
 	}
+	if (!csv_next(csv, &end, e))
+		return false;
+	return end ? fail(e, ERR_IO, "%s: the file is empty; a header row is required", g->in_name) : find_columns(g, csv, e);
+}
+
+typedef bool (*row_fn)(struct sealing *g, struct csv_reader *csv, struct error *e);
+
+/* Reads the file, headers first; each row to fn. */
+static bool each_row(struct sealing *g, FILE *in, row_fn fn, struct error *e)
+{
+	struct csv_reader csv;
+	bool end = false;
+
+	if (!csv_open(&csv, in, g->in_name, e))
+		return false;
+	bool ok = read_header(g, &csv, e);
 	while (ok) {
 		ok = csv_next(&csv, &end, e);
 		if (!ok || end)
@@ -96,66 +123,74 @@ static bool each_row(struct sealing *g, FILE *in, size_t *position, bool (*fn)(s
 		ok = check_width(g, &csv, e) && fn(g, &csv, e);
 	}
 	csv_close(&csv);
-	arena_reset(&a);
 	return ok;
 }
 
 static bool measure_row(struct sealing *g, struct csv_reader *csv, struct error *e UNUSED)
 {
 	for (size_t i = 0; i < g->schema->n; i++) {
-		const struct csv_field *f = &csv->fields[g->position[i]];
+		const struct csv_field *f = &csv->fields[g->targets[i].position];
 		size_t encoded = csv_is_null(&g->null, f) ? (g->settings->preserve_nulls ? 0 : 1) : f->n + 1;
-		if (encoded > g->longest[i])
-			g->longest[i] = encoded;
+		if (encoded > g->targets[i].longest)
+			g->targets[i].longest = encoded;
 	}
 	return true;
+}
+
+/*
+ * Notes a fingerprint as seen.  Sorted by 28 of its bytes, then the column, then nothing: equal values of one column come to stand together, while the same
+ * value in two columns (one key for all) stays apart.  224 bits never collide by accident.  All NULLs of a column count as one value.
+ */
+static bool note_seen(struct sealing *g, const struct csv_reader *csv, size_t column, const uint8_t *mac, bool null, struct error *e)
+{
+	uint8_t key[SORTER_KEY] = { 0 };
+
+	if (!null)
+		mem_copy(key, mac, SORTER_KEY - 4);
+	for (size_t i = 0; i < 4; i++)
+		key[SORTER_KEY - 4 + i] = (uint8_t)(column >> (24 - 8 * i));
+	return sorter_add(g->seen, key, &csv->line, sizeof(csv->line), e);
 }
 
 static bool put_cell(struct sealing *g, const struct csv_reader *csv, size_t i, struct error *e)
 {
 	const struct schema_column *c = &g->schema->columns[i];
-	const struct csv_field *f = &csv->fields[g->position[i]];
+	const struct target *t = &g->targets[i];
+	const struct csv_field *f = &csv->fields[t->position];
 	bool null = csv_is_null(&g->null, f);
 	const char *value = null ? NULL : f->text;
-	uint8_t mac[SORTER_KEY];
+	uint8_t mac[SHA256_SIZE];
 
-	wr_clear(&g->cell);
 	if (c->kind == COLUMN_CLEARTEXT || (null && g->settings->preserve_nulls)) {
 		if (f->n > C3R_CELL_MAX)
 			return at_row(g, csv, i, e, "the value is longer than 16,383 bytes");
 		csv_put(&g->line, value, f->n, i == 0, g->settings->null_out);
 		return true;
 	}
+	if (i > 0)
+		wr_u8(&g->line, ','); /* the format's cells have nothing that must be quoted */
 	if (c->kind == COLUMN_FINGERPRINT) {
-		if (!c3r_fingerprint(&g->keys[i], value, f->n, g->rng, &g->cell, mac))
+		if (!c3r_fingerprint(t->mac, value, f->n, g->rng, &g->line, mac))
 			return at_row(g, csv, i, e, "the fingerprint could not be computed");
-		if (g->seen && !sorter_add(g->seen[i], mac, &csv->line, sizeof(csv->line), e))
-			return false;
-	} else if (!c3r_seal(&g->row, c->target, value, f->n, g->padded[i], &g->cell)) {
-		return at_row(g, csv, i, e, g->padded[i] ? "the value is longer than its padding allows" : "the value is too long to be sealed");
+		return g->seen ? note_seen(g, csv, i, mac, null, e) : true;
 	}
-	csv_put(&g->line, wr_text(&g->cell), g->cell.n, i == 0, "");
-	return true;
+	if (c3r_seal(g->work, c->target, value, f->n, t->padded, &g->line))
+		return true;
+	return at_row(g, csv, i, e, t->padded ? "the value is longer than its padding allows" : "the value is too long to be sealed");
 }
 
 static bool put_row(void *ctx, const uint8_t *key UNUSED, const void *payload, size_t n, struct error *e)
 {
-	struct sealing *g = ctx;
+	const struct sealing *g = ctx;
 
 	return fwrite_unlocked(payload, 1, n, g->out) == n ? true : write_failed(e);
 }
 
-struct row_target {
-	struct sealing g; /* first: each_row passes it */
-	struct sorter *sorter;
-};
-
 static bool seal_row(struct sealing *g, struct csv_reader *csv, struct error *e)
 {
-	struct row_target *t = (struct row_target *)(void *)g;
 	uint8_t nonce[C3R_NONCE];
 
-	if (!rng_fill(g->rng, nonce, sizeof(nonce)) || !c3r_row_begin(&g->row, &g->root, nonce))
+	if (!rng_fill(g->rng, nonce, sizeof(nonce)) || !c3r_row_begin(g->work, &g->root, nonce))
 		return fail(e, ERR_CRYPTO, "could not derive a row key");
 	wr_clear(&g->line);
 	for (size_t i = 0; i < g->schema->n; i++) {
@@ -166,18 +201,24 @@ static bool seal_row(struct sealing *g, struct csv_reader *csv, struct error *e)
 	if (!wr_ok(&g->line))
 		return fail_memory(e);
 	g->rows++;
-	if (g->settings->progress && g->rows % 16384 == 0)
+	if (g->settings->progress && g->rows % SEAL_PROGRESS_ROWS == 0)
 		g->settings->progress(g->settings->progress_ctx, g->rows);
-	return sorter_add(t->sorter, nonce, g->line.p, g->line.n, e);
+	return sorter_add(g->rows_by_nonce, nonce, g->line.p, g->line.n, e);
 }
 
 struct duplicates {
 	const struct sealing *g;
-	size_t column;
 	uint8_t last[SORTER_KEY];
 	int64_t last_line;
 	bool any;
 };
+
+static bool is_null_key(const uint8_t *key)
+{
+	static const uint8_t zeros[SORTER_KEY - 4];
+
+	return mem_equal(key, zeros, sizeof(zeros));
+}
 
 static bool check_duplicate(void *ctx, const uint8_t *key, const void *payload, size_t n UNUSED, struct error *e)
 {
@@ -187,8 +228,13 @@ static bool check_duplicate(void *ctx, const uint8_t *key, const void *payload, 
 	mem_copy(&line, payload, sizeof(line));
 	if (d->any && mem_equal(d->last, key, SORTER_KEY)) {
 		int64_t lo = line < d->last_line ? line : d->last_line, hi = line < d->last_line ? d->last_line : line;
-		fail(e, ERR_CRYPTO, "%s:%lld: column \"%s\" has the same value as line %lld", d->g->in_name, (long long)hi,
-		     d->g->schema->columns[d->column].target, (long long)lo);
+		struct rd column = rd_of(key + SORTER_KEY - 4, 4);
+		const char *name = d->g->schema->columns[rd_u32(&column)].target;
+		if (is_null_key(key)) {
+			fail(e, ERR_CRYPTO, "%s:%lld: column \"%s\" is NULL, as in line %lld", d->g->in_name, (long long)hi, name, (long long)lo);
+			return error_hint(e, "Remove such rows, or seal with --preserve-nulls (then it shows which values are missing) or --allow-duplicates.");
+		}
+		fail(e, ERR_CRYPTO, "%s:%lld: column \"%s\" has the same value as line %lld", d->g->in_name, (long long)hi, name, (long long)lo);
 		return error_hint(e, "Remove duplicates, or seal with --allow-duplicates (then value frequencies show).");
 	}
 	mem_copy(d->last, key, SORTER_KEY);
@@ -199,12 +245,9 @@ static bool check_duplicate(void *ctx, const uint8_t *key, const void *payload, 
 
 static bool check_duplicates(struct sealing *g, struct error *e)
 {
-	for (size_t i = 0; g->seen && i < g->schema->n; i++) {
-		struct duplicates d = { .g = g, .column = i };
-		if (g->seen[i] && !sorter_finish(g->seen[i], check_duplicate, &d, e))
-			return false;
-	}
-	return true;
+	struct duplicates d = { .g = g };
+
+	return g->seen ? sorter_finish(g->seen, check_duplicate, &d, e) : true;
 }
 
 static bool put_header(struct sealing *g, struct error *e)
@@ -216,24 +259,19 @@ static bool put_header(struct sealing *g, struct error *e)
 	return fwrite(g->line.p, 1, g->line.n, g->out) == g->line.n ? true : write_failed(e);
 }
 
-/* Keys and paddings of the target columns; the longest values are known by now. */
-static bool prepare(struct sealing *g, const struct c3r_secret *secret, const char *collaboration, struct error *e)
+/* What can be refused without reading the file. */
+static bool check_settings(const struct sealing *g, FILE *in, struct error *e)
 {
-	if (!c3r_root_key(secret, collaboration, &g->root))
-		return fail(e, ERR_CRYPTO, "could not derive keys");
 	for (size_t i = 0; i < g->schema->n; i++) {
 		const struct schema_column *c = &g->schema->columns[i];
 		if (c->kind == COLUMN_CLEARTEXT && !g->settings->allow_cleartext) {
 			fail(e, ERR_CRYPTO, "column \"%s\" is cleartext, which is off", c->target);
 			return error_hint(e, "Seal or drop it, or agree on --allow-cleartext with the other members.");
 		}
-		if (c->kind == COLUMN_FINGERPRINT && !c3r_column_key(secret, collaboration, c->target, g->settings->any_name, &g->keys[i]))
-			return fail(e, ERR_CRYPTO, "could not derive keys");
-		if (c->kind == COLUMN_FINGERPRINT && !g->settings->allow_duplicates && !sorter_open(&g->seen[i], e))
-			return false;
-		g->padded[i] = c->pad == PAD_FIXED ? c->pad_length : c->pad == PAD_MAX ? c->pad_length + g->longest[i] : 0;
-		if (c->kind == COLUMN_SEALED && c->pad != PAD_NONE && (g->padded[i] < 1 || g->padded[i] > C3R_PADDED_MAX))
-			return fail(e, ERR_CRYPTO, "column \"%s\": padded length %zu is not between 1 and %d", c->target, g->padded[i], C3R_PADDED_MAX);
+		if (c->pad == PAD_MAX && ftello(in) < 0) {
+			fail(e, ERR_IO, "%s cannot be read twice", g->in_name);
+			return error_hint(e, "Column \"%s\" is padded to its longest value, which takes two passes: give a file, not a pipe.", c->target);
+		}
 	}
 	return true;
 }
@@ -247,56 +285,65 @@ static bool pads_to_max(const struct schema *s)
 	return false;
 }
 
-static bool run(struct row_target *t, FILE *in, size_t *position, const struct c3r_secret *secret, const char *collaboration, struct error *e)
+static bool measure(struct sealing *g, FILE *in, struct error *e)
 {
-	struct sealing *g = &t->g;
+	if (!pads_to_max(g->schema))
+		return true;
+	off_t start = ftello(in);
+	if (!each_row(g, in, measure_row, e))
+		return false;
+	return fseeko(in, start, SEEK_SET) == 0 ? true : fail(e, ERR_IO, "%s cannot be read twice", g->in_name);
+}
 
-	if (pads_to_max(g->schema)) {
-		if (!each_row(g, in, position, measure_row, e))
-			return false;
-		if (fseeko(in, 0, SEEK_SET) != 0) {
-			fail(e, ERR_IO, "%s cannot be read twice", g->in_name);
-			return error_hint(e, "A column is padded to its longest value, which takes two passes: give a file, not a pipe.");
+/* Keys and paddings of the target columns; the longest values are known by now. */
+static bool prepare(struct sealing *g, const struct c3r_secret *secret, const char *collaboration, struct error *e)
+{
+	if (!c3r_root_key(secret, collaboration, &g->root))
+		return fail(e, ERR_CRYPTO, "could not derive keys");
+	for (size_t i = 0; i < g->schema->n; i++) {
+		const struct schema_column *c = &g->schema->columns[i];
+		struct target *t = &g->targets[i];
+		if (c->kind == COLUMN_FINGERPRINT) {
+			t->mac = c3r_column_mac(secret, collaboration, c->target, g->settings->any_name);
+			if (!t->mac)
+				return fail(e, ERR_CRYPTO, "could not derive keys");
+			if (!g->settings->allow_duplicates && !g->seen && !sorter_open(&g->seen, e))
+				return false;
 		}
+		if (c->pad == PAD_NONE)
+			continue;
+		t->padded = c->pad == PAD_FIXED ? c->pad_length : c->pad_length + t->longest;
+		if (c->pad == PAD_MAX && t->padded == 0)
+			t->padded = 1; /* no value at all: nothing will be longer */
+		if (t->padded < 1 || t->padded > C3R_PADDED_MAX)
+			return fail(e, ERR_CRYPTO, "column \"%s\": padded length %zu is not between 1 and %d", c->target, t->padded, C3R_PADDED_MAX);
 	}
-	return prepare(g, secret, collaboration, e) && each_row(g, in, position, seal_row, e) && check_duplicates(g, e) && put_header(g, e) &&
-	       sorter_finish(t->sorter, put_row, g, e);
+	return true;
 }
 
 bool seal_file(FILE *in, const char *in_name, FILE *out, const struct schema *schema, const struct c3r_secret *secret,
 	       const char *collaboration, const struct seal_settings *settings, const struct rng *r, int64_t *rows, struct error *e)
 {
-	struct row_target t = { .g = { .schema = schema, .settings = settings, .rng = r, .in_name = in_name, .null = { settings->null_in }, .out = out } };
-	struct sealing *g = &t.g;
-	size_t *position = mem_alloc(schema->n, sizeof(*position));
+	struct sealing g = { .schema = schema, .settings = settings, .rng = r, .in_name = in_name, .null = { settings->null_in }, .out = out };
 	bool ok = false;
 
-	g->position = position;
-	g->keys = mem_alloc(schema->n, sizeof(*g->keys));
-	g->padded = mem_alloc(schema->n, sizeof(*g->padded));
-	g->longest = mem_alloc(schema->n, sizeof(*g->longest));
-	g->seen = settings->allow_duplicates ? NULL : mem_alloc(schema->n, sizeof(struct sorter *));
-	g->row.cipher = c3r_cipher_new();
-	wr_init_heap(&g->line, LINE_MAX_OUT);
-	wr_init_heap(&g->cell, C3R_CELL_MAX + 1);
-	if (!position || !g->keys || !g->padded || !g->longest || !g->row.cipher || (!settings->allow_duplicates && !g->seen))
+	secret_lock(&g.root, sizeof(g.root));
+	g.targets = mem_alloc(schema->n, sizeof(*g.targets));
+	g.work = c3r_work_new();
+	wr_init_heap(&g.line, LINE_MAX_OUT);
+	if (!g.targets || !g.work)
 		fail_memory(e);
-	else if (sorter_open(&t.sorter, e))
-		ok = run(&t, in, position, secret, collaboration, e);
-	*rows = g->rows;
-	for (size_t i = 0; g->seen && i < schema->n; i++)
-		sorter_close(g->seen[i]);
-	sorter_close(t.sorter);
-	c3r_cipher_free(g->row.cipher);
-	if (g->keys)
-		secret_wipe(g->keys, schema->n * sizeof(*g->keys));
-	secret_key_wipe(&g->root);
-	wr_free(&g->line);
-	wr_free(&g->cell);
-	mem_free(g->seen);
-	mem_free(g->longest);
-	mem_free(g->padded);
-	mem_free(g->keys);
-	mem_free(position);
+	else
+		ok = check_settings(&g, in, e) && measure(&g, in, e) && prepare(&g, secret, collaboration, e) && sorter_open(&g.rows_by_nonce, e) &&
+		     each_row(&g, in, seal_row, e) && check_duplicates(&g, e) && put_header(&g, e) && sorter_finish(g.rows_by_nonce, put_row, &g, e);
+	*rows = g.rows;
+	sorter_close(g.seen);
+	sorter_close(g.rows_by_nonce);
+	c3r_work_free(g.work);
+	for (size_t i = 0; g.targets && i < schema->n; i++)
+		hash_mac_free(g.targets[i].mac);
+	mem_free(g.targets);
+	secret_key_wipe(&g.root);
+	wr_free(&g.line);
 	return ok;
 }

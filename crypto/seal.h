@@ -11,9 +11,11 @@
 
 #include <stdio.h>
 
+enum { SEAL_PROGRESS_ROWS = 8192 };
+
 struct seal_settings {
 	bool allow_cleartext;   /* off: a schema with cleartext columns is refused */
-	bool allow_duplicates;  /* off: equal fingerprints in one column are refused */
+	bool allow_duplicates;  /* off: equal values in one fingerprint column are refused, and so is a second NULL unless NULLs are preserved */
 	bool any_name;          /* joins on columns with other names: one fingerprint key for all */
 	bool preserve_nulls;    /* NULL stays NULL */
 	const char *null_in;    /* csv_null.text */
@@ -22,16 +24,22 @@ struct seal_settings {
 	void *progress_ctx;
 };
 
-/* in must be seekable when a column is padded to its maximum (two passes). */
+/*
+ * in must be seekable when a column is padded to its maximum (two passes).  Nothing is written to out before all of the input has been read and checked.
+ * ERR_CRYPTO: a setting, value or duplicate forbids it; ERR_CONFIG: schema and file do not fit; ERR_IO, ERR_DISK_FULL.
+ */
 MUST_CHECK bool seal_file(FILE *in, const char *in_name, FILE *out, const struct schema *schema, const struct c3r_secret *secret,
 			  const char *collaboration, const struct seal_settings *settings, const struct rng *r, int64_t *rows,
 			  struct error *e);
 
 struct unseal_settings {
-	bool fail_on_fingerprint;
+	bool fail_on_fingerprint; /* off: fingerprints pass through as they are */
 	const char *null_in, *null_out;
+	void (*progress)(void *ctx, int64_t rows);
+	void *progress_ctx;
 };
 
+/* Rows are written as they are read: a cell that does not open may come after rows that are already in out. */
 MUST_CHECK bool unseal_file(FILE *in, const char *in_name, FILE *out, const struct c3r_secret *secret, const char *collaboration,
 			    const struct unseal_settings *settings, int64_t *rows, struct error *e);
 

@@ -12,6 +12,10 @@ struct secret_key {
 };
 
 void secret_wipe(void *p, size_t n);
+
+/* Asks the kernel never to write these bytes' pages to swap.  Best effort; the lock ends with the process. */
+void secret_lock(void *p, size_t n);
+
 void secret_key_wipe(struct secret_key *k);
 #define SECRET __attribute__((cleanup(secret_key_wipe)))
 

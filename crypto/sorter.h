@@ -1,10 +1,14 @@
-/* Sorts records by a 32-byte key in bounded memory: sorted runs in unlinked temporary files, merged while reading back. */
+/*
+ * Sorts records by a 32-byte key in bounded memory: sorted runs in temporary files, merged while reading back.  The files lie in TMPDIR (or /tmp), have
+ * mode 0600 and no name any more when the first byte is written, so nothing is left behind however the process ends.  They take about as much room as
+ * what was added.  Records with equal keys come out in any order.
+ */
 #ifndef NG_CRYPTO_SORTER_H
 #define NG_CRYPTO_SORTER_H
 
 #include "base/error.h"
 
-enum { SORTER_KEY = 32, SORTER_RUN_BYTES = 12 << 20, SORTER_RUNS_MAX = 128 };
+enum { SORTER_KEY = 32, SORTER_RUN_BYTES = 12 << 20, SORTER_RUNS_MAX = 128, SORTER_BUFFER = 32 << 10 };
 
 struct sorter;
 

@@ -10,7 +10,7 @@ struct unsealing {
 	const struct unseal_settings *settings;
 	const char *in_name;
 	struct secret_key root;
-	void *cipher;
+	struct c3r_work *work;
 	char **names; /* headers, for errors */
 	size_t n;
 	struct wr line, cell;
@@ -44,7 +44,7 @@ static bool put_cell(struct unsealing *g, const struct csv_reader *csv, size_t i
 		break;
 	}
 	wr_clear(&g->cell);
-	if (!c3r_open(g->cipher, &g->root, f->text, f->n, &g->cell, &null, &why) || !wr_ok(&g->cell))
+	if (!c3r_open(g->work, &g->root, f->text, f->n, &g->cell, &null, &why) || !wr_ok(&g->cell))
 		return at_cell(g, csv, i, e, why);
 	csv_put(&g->line, null ? NULL : wr_text(&g->cell), g->cell.n, i == 0, g->settings->null_out);
 	return true;
@@ -101,20 +101,22 @@ static bool run(struct unsealing *g, struct csv_reader *csv, int64_t *rows, stru
 		if (!put_line(g, e))
 			return false;
 		(*rows)++;
+		if (g->settings->progress && *rows % SEAL_PROGRESS_ROWS == 0)
+			g->settings->progress(g->settings->progress_ctx, *rows);
 	}
 }
 
 bool unseal_file(FILE *in, const char *in_name, FILE *out, const struct c3r_secret *secret, const char *collaboration,
 		 const struct unseal_settings *settings, int64_t *rows, struct error *e)
 {
-	struct unsealing g = { .settings = settings, .in_name = in_name, .null = { settings->null_in }, .out = out, .cipher = c3r_cipher_new() };
+	struct unsealing g = { .settings = settings, .in_name = in_name, .null = { settings->null_in }, .out = out, .work = c3r_work_new() };
 	struct csv_reader csv;
 	bool ok = false;
 
 	*rows = 0;
 	wr_init_heap(&g.line, (size_t)64 << 20);
 	wr_init_heap(&g.cell, C3R_CELL_MAX + 1);
-	if (!g.cipher) {
+	if (!g.work) {
 		fail_memory(e);
 	} else if (!c3r_root_key(secret, collaboration, &g.root)) {
 		fail(e, ERR_CRYPTO, "could not derive keys");
@@ -125,7 +127,7 @@ bool unseal_file(FILE *in, const char *in_name, FILE *out, const struct c3r_secr
 	for (size_t i = 0; g.names && i < g.n; i++)
 		mem_free(g.names[i]);
 	mem_free(g.names);
-	c3r_cipher_free(g.cipher);
+	c3r_work_free(g.work);
 	secret_key_wipe(&g.root);
 	wr_free(&g.line);
 	wr_free(&g.cell);

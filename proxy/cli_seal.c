@@ -208,7 +208,8 @@ static bool run_seal(const struct options *o, struct arena *a, struct error *e)
 
 static bool run_unseal(const struct options *o, struct arena *a, struct error *e)
 {
-	const struct unseal_settings settings = { o->fail_on_fingerprint, o->seal.null_in, o->seal.null_out };
+	const struct unseal_settings settings = { .fail_on_fingerprint = o->fail_on_fingerprint, .null_in = o->seal.null_in, .null_out = o->seal.null_out,
+						  .progress = isatty(STDERR_FILENO) ? show_progress : NULL };
 	struct c3r_secret secret;
 	char collaboration[UUID_TEXT];
 	struct target t = { 0 };

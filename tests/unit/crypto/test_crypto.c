@@ -88,7 +88,7 @@ Test(c3r, the_clients_known_answers)
 {
 	struct c3r_secret secret = { .n = 17 };
 	struct secret_key root, column;
-	struct c3r_row row = { .cipher = c3r_cipher_new() };
+	struct c3r_work *work = c3r_work_new();
 	struct wr w;
 
 	memcpy(secret.bytes, "SomeFakeSecretKey", 17);
@@ -101,10 +101,10 @@ Test(c3r, the_clients_known_answers)
 	base64_put(&w, mac, sizeof(mac));
 	cr_expect_str_eq(wr_text(&w), "qpQRixU/cftGhMGkt0G+cy/bKyvui15spVTEk5YYOA8=");
 	wr_clear(&w);
-	cr_assert(c3r_row_begin(&row, &root, (const uint8_t *)"nonce01234567890nonce01234567890") && c3r_seal(&row, "label", "x", 1, 0, &w));
+	cr_assert(c3r_row_begin(work, &root, (const uint8_t *)"nonce01234567890nonce01234567890") && c3r_seal(work, "label", "x", 1, 0, &w));
 	cr_expect(strstr(wr_text(&w), "bm9uY2UwMTIzNDU2Nzg5MG5vbmNlMDEyMzQ1Njc4OTBqfRYZ98t5KU6aW")); /* nonce and iv */
 	wr_free(&w);
-	c3r_cipher_free(row.cipher);
+	c3r_work_free(work);
 }
 
 static char *csv_dump(const char *text, char *out)
