@@ -1,5 +1,8 @@
 #include "tests/support/unit_rng.h"
 
+#include <string.h>
+#include <sys/random.h>
+
 /* SplitMix64. */
 static uint64_t next(struct unit_rng *u)
 {
@@ -15,10 +18,9 @@ static bool fill(void *ctx, uint8_t *out, size_t n)
 	struct unit_rng *u = ctx;
 
 	for (size_t i = 0; i < n; i++) {
-		static _Thread_local uint64_t word;
 		if (u->drawn % 8 == 0)
-			word = next(u);
-		out[i] = (uint8_t)(word >> (8 * (u->drawn % 8)));
+			u->word = next(u);
+		out[i] = (uint8_t)(u->word >> (8 * (u->drawn % 8)));
 		u->drawn++;
 		if (u->fail_after && u->drawn > u->fail_after)
 			return false;
@@ -30,4 +32,25 @@ struct rng unit_rng(struct unit_rng *u, uint64_t seed)
 {
 	*u = (struct unit_rng){ .state = seed };
 	return (struct rng){ fill, u };
+}
+
+static bool fill_system(void *ctx UNUSED, uint8_t *out, size_t n)
+{
+	return n <= 256 && getrandom(out, n, 0) == (ssize_t)n; /* up to 256 bytes never come short */
+}
+
+struct rng unit_rng_system(void)
+{
+	return (struct rng){ fill_system, NULL };
+}
+
+static bool fill_stuck(void *ctx, uint8_t *out, size_t n)
+{
+	memset(out, *(uint8_t *)ctx, n);
+	return true;
+}
+
+struct rng unit_rng_stuck(uint8_t *byte)
+{
+	return (struct rng){ fill_stuck, byte };
 }
