@@ -48,7 +48,10 @@ struct block {
 	int64_t max_rows, max_groups; /* dp: in force */
 };
 
-/* Refuses what the tables' analysis rules do not allow in FROM and GROUP BY; finds the unit, max_rows. */
+/* dp: finds the unit and max_rows; refuses joins of protected tables that are not on their unit. */
+MUST_CHECK bool block_check_units(struct block *b, struct error *e);
+
+/* Refuses what the tables' analysis rules do not allow in FROM; finds the unit. */
 MUST_CHECK bool block_check_tables(struct block *b, struct error *e);
 
 /* Refuses an aggregate that a rule does not allow (aggregation rule: listed functions over bare columns). */
