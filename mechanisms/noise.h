@@ -37,7 +37,8 @@ double noise_gaussian_tail_exact(double s2, double x);
 /* The smallest w >= 0 with P[|X| <= w] >= confidence, confidence in (0, 1); above 1 - 1e-15 it is taken as that. */
 double noise_half_width(const struct noise *n, double confidence);
 
-/* Standard deviation, for display. */
+/* Standard deviation and mean absolute value, for display and for choosing between laws. */
 double noise_deviation(const struct noise *n);
+double noise_mean_absolute(const struct noise *n);
 
 #endif

@@ -102,3 +102,19 @@ double noise_deviation(const struct noise *n)
 	double q = expm1(1 / s);
 	return isinf(q) ? 0 : sqrt(2 * (q + 1)) / q;
 }
+
+double noise_mean_absolute(const struct noise *n)
+{
+	double s = scale_of(n), sum = 0, all = 1;
+
+	if (n->kind == NOISE_LAPLACE)
+		return 1 / sinh(1 / s);
+	if (s > 100) /* the lattice changes it by less than one part in 12 s */
+		return sqrt(2 * s / pi);
+	for (double x = 1; x < 20 * sqrt(s) + 2; x += 1) {
+		double term = 2 * exp(-x * x / (2 * s));
+		sum += x * term;
+		all += term;
+	}
+	return sum / all;
+}

@@ -1,6 +1,7 @@
 #include "base/text.h"
 #include "proxy/cli.h"
 #include "proxy/cli_crypto.h"
+#include "proxy/cli_plan.h"
 #include "proxy/cli_policy.h"
 #include "proxy/cli_serve.h"
 #include "proxy/usage.h"
@@ -26,7 +27,8 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "serve", cli_serve },   { "check", cli_check },       { "budget", cli_budget },     { "key", cli_key },
-	{ "seal", cli_seal },     { "unseal", cli_unseal },     { "version", print_version }, { "--version", print_version },
+	{ "seal", cli_seal },     { "unseal", cli_unseal },     { "calibrate", cli_calibrate }, { "compose", cli_compose },
+	{ "version", print_version }, { "--version", print_version },
 	{ "help", print_help },   { "--help", print_help },     { "-h", print_help },
 };
 

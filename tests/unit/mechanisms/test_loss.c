@@ -22,17 +22,22 @@ static long double log_delta_at(long double rho, long double eps, long double x)
 	return a * (alpha * rho - eps) + alpha * logl(a / alpha) - x;
 }
 
-/* Its minimum by two plain scans, the second a hundred-thousandth fine: an independent evaluation of the same bound. */
+/* Its minimum by a plain scan and a ternary search in extended precision: an independent evaluation of the same bound. */
 static long double log_delta(long double rho, long double eps)
 {
 	long double best = -20;
 
 	for (long double x = -20; x <= 40; x += 0.01L)
 		best = log_delta_at(rho, eps, x) < log_delta_at(rho, eps, best) ? x : best;
-	long double fine = best;
-	for (long double x = best - 0.01L; x <= best + 0.01L; x += 1e-6L)
-		fine = log_delta_at(rho, eps, x) < log_delta_at(rho, eps, fine) ? x : fine;
-	return log_delta_at(rho, eps, fine);
+	long double lo = best - 0.01L, hi = best + 0.01L;
+	for (int i = 0; i < 120; i++) {
+		long double a = lo + (hi - lo) / 3, b = hi - (hi - lo) / 3;
+		if (log_delta_at(rho, eps, a) < log_delta_at(rho, eps, b))
+			hi = b;
+		else
+			lo = a;
+	}
+	return log_delta_at(rho, eps, (lo + hi) / 2);
 }
 
 Test(loss, a_pure_price_is_epsilon_tanh_half_epsilon_rounded_up)
