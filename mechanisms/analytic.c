@@ -14,6 +14,25 @@ double analytic_log_normal_tail(double z)
 	return -z * z / 2 - log_root_two_pi - log(z) + log1p(-q * (1 - 3 * q * (1 - 5 * q * (1 - 7 * q))));
 }
 
+static double normal_upper(double log_tail)
+{
+	double lo = -40, hi = 40;
+
+	for (int i = 0; i < 100; i++) {
+		double mid = (lo + hi) / 2;
+		if (analytic_log_normal_tail(mid) > log_tail)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return hi;
+}
+
+double analytic_normal_half_width(double confidence)
+{
+	return normal_upper(log((1 - confidence) / 2));
+}
+
 double analytic_gaussian_delta(double sigma, double d, double epsilon)
 {
 	if (sigma <= 0)
@@ -79,16 +98,7 @@ double analytic_laplace_threshold(double epsilon, double delta, uint64_t groups)
 
 double analytic_gaussian_threshold(double sigma, double delta, uint64_t groups)
 {
-	double goal = log(analytic_delta_per_group(delta, groups)), lo = -40, hi = 40;
-
-	for (int i = 0; i < 100; i++) {
-		double mid = (lo + hi) / 2;
-		if (analytic_log_normal_tail(mid) > goal)
-			lo = mid;
-		else
-			hi = mid;
-	}
-	return 1 + sigma * hi;
+	return 1 + sigma * normal_upper(log(analytic_delta_per_group(delta, groups)));
 }
 
 double analytic_optimal_keep(double epsilon, double delta, uint64_t groups, uint64_t n)

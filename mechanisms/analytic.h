@@ -10,6 +10,9 @@
 /* ln P[N > z] of the standard normal; finite for every finite z. */
 double analytic_log_normal_tail(double z);
 
+/* z with P[|N| <= z] = confidence in (0, 1). */
+double analytic_normal_half_width(double confidence);
+
 /*
  * delta of the continuous Gaussian at epsilon >= 0 for l2 sensitivity d > 0: Phi(d/2s - eps s/d) - e^eps Phi(-d/2s - eps s/d)
  * (Balle, Wang 2018, arXiv 1805.06530).  sigma 0 gives 1, epsilon infinity 0.

@@ -1,0 +1,299 @@
+#include "mechanisms/quantile.h"
+
+#include "mechanisms/analytic.h"
+
+#include <math.h>
+
+/* Ranks and positions within a node are fixed-point fractions with this one; with counts of at most 2^58 and 64 children products fit 128 bits. */
+#define ONE ((uint64_t)1 << 62)
+#define WEIGHT_MAX ((i128)1 << 58)
+
+/* A visited node: its children's noised counts, public from here on. */
+struct node {
+	struct node *next; /* of those visited, newest first */
+	unsigned level;
+	uint64_t index;
+	uint64_t first, size; /* buckets of the first child on; of each child */
+	unsigned n;           /* children within the grid */
+	uint64_t weights[QUANTILE_BRANCHING_MAX];
+	uint64_t total; /* of the weights */
+};
+
+struct tree {
+	const struct quantile_grid *grid;
+	const struct quantile_bucket *histogram;
+	const i128 *before; /* SECRET: rows in histogram[0 .. i) */
+	size_t n;
+	const struct noise *noise;
+	const struct rng *rng;
+	struct arena *arena;
+	struct node *visited;
+	unsigned levels;
+	i128 total; /* noised rows */
+};
+
+static bool bad_grid(const struct quantile_grid *g, struct error *e)
+{
+	if (g->buckets >= 1 && g->buckets <= QUANTILE_BUCKETS_MAX && g->branching >= 2 && g->branching <= QUANTILE_BRANCHING_MAX)
+		return false;
+	fail(e, ERR_BAD_PARAMETER, "a quantile's grid is out of range");
+	error_hint(e, "Declare bounds and a grid that make at most 2^60 steps.");
+	return true;
+}
+
+unsigned quantile_levels(const struct quantile_grid *g)
+{
+	unsigned levels = 1;
+
+	for (u128 reach = g->branching; reach < g->buckets; reach *= g->branching)
+		levels++;
+	return levels;
+}
+
+bool quantile_sensitivity(const struct quantile_grid *g, uint64_t rows, struct sensitivity *out, struct error *e)
+{
+	if (bad_grid(g, e))
+		return false;
+	if (rows == 0 || rows > (uint64_t)1 << 56)
+		return fail(e, ERR_BAD_PARAMETER, "a unit's number of rows is out of range");
+	u128 levels = quantile_levels(g), c = rows;
+	*out = (struct sensitivity){ .l0 = levels * c, .l1 = levels * c, .l2_squared = levels * c * c, .linf = c };
+	return true;
+}
+
+/* Exact rows in buckets [from, to).  SECRET. */
+static i128 rows_between(const struct tree *t, uint64_t from, uint64_t to)
+{
+	size_t at[2];
+
+	for (int side = 0; side < 2; side++) {
+		uint64_t bound = side ? to : from;
+		size_t lo = 0, hi = t->n; /* the first entry with index >= bound */
+		while (lo < hi) {
+			size_t mid = lo + (hi - lo) / 2;
+			if (t->histogram[mid].index < bound)
+				lo = mid + 1;
+			else
+				hi = mid;
+		}
+		at[side] = lo;
+	}
+	return t->before[at[1]] - t->before[at[0]];
+}
+
+/*
+ * From noised counts to weights.  A child within three deviations of nothing is taken as empty, unless all those children together hold clearly more
+ * than their noise: an empty stretch must not draw the extreme ranks to it, and a flat one must not vanish.
+ */
+static void weigh(struct node *x, const i128 *counts, double deviation)
+{
+	double small_sum = 0, small = 0;
+
+	for (unsigned i = 0; i < x->n; i++) {
+		if ((double)counts[i] < 3 * deviation) {
+			small_sum += (double)counts[i];
+			small += 1;
+		}
+	}
+	bool drop = small_sum <= 3 * deviation * sqrt(small);
+	for (unsigned i = 0; i < x->n; i++) {
+		i128 c = counts[i] < 0 || (drop && (double)counts[i] < 3 * deviation) ? 0 : counts[i];
+		x->weights[i] = (uint64_t)(c > WEIGHT_MAX ? WEIGHT_MAX : c);
+		x->total += x->weights[i];
+	}
+}
+
+/* The node's children, noised when first asked for and never again. */
+static bool visit(struct tree *t, unsigned level, uint64_t index, const struct node **out, struct error *e)
+{
+	i128 counts[QUANTILE_BRANCHING_MAX];
+
+	for (struct node *x = t->visited; x; x = x->next) {
+		if (x->level == level && x->index == index) {
+			*out = x;
+			return true;
+		}
+	}
+	struct node *x = arena_new(t->arena, struct node);
+	if (!x)
+		return fail_memory(e);
+	u128 size = 1;
+	for (unsigned i = level + 1; i < t->levels; i++)
+		size *= t->grid->branching;
+	*x = (struct node){ .level = level, .index = index, .size = (uint64_t)size, .first = (uint64_t)(size * t->grid->branching * index) };
+	for (; x->n < t->grid->branching && (u128)x->first + size * x->n < t->grid->buckets; x->n++) {
+		u128 from = x->first + size * x->n, to = from + size > t->grid->buckets ? t->grid->buckets : from + size;
+		i128 sample;
+		if (!noise_sample(t->noise, t->rng, &sample, e))
+			return false;
+		counts[x->n] = rows_between(t, (uint64_t)from, (uint64_t)to) + sample; /* 2^100 + 2^120 at most */
+		t->total += level == 0 ? counts[x->n] : 0;
+	}
+	weigh(x, counts, noise_deviation(t->noise));
+	x->next = t->visited;
+	t->visited = x;
+	*out = x;
+	return true;
+}
+
+/* The child in which the share `rank` of the node's weight is reached, and the share within it. */
+static unsigned child_at(const struct node *x, uint64_t rank, uint64_t *within)
+{
+	u128 position = (u128)rank * x->total, before = 0;
+	unsigned chosen = 0;
+
+	for (unsigned i = 0; i < x->n; i++) {
+		if (x->weights[i] == 0)
+			continue;
+		u128 after = before + (u128)x->weights[i] * ONE;
+		chosen = i;
+		*within = position >= after ? ONE : (uint64_t)((position - before) / x->weights[i]);
+		if (position <= after && position > 0) /* at the end of a child: in it; the very start: in the first that is not empty */
+			break;
+		if (position == 0) {
+			*within = 0;
+			break;
+		}
+		before = after;
+	}
+	return chosen;
+}
+
+/* What the noise of the children adds to the variance of the position, in units of the noise's. */
+static double spread(const struct node *x, unsigned chosen, uint64_t rank, uint64_t within)
+{
+	double f = (double)rank / (double)ONE, inside = (double)within / (double)ONE - f, sum = inside * inside;
+
+	for (unsigned i = 0; i < x->n; i++) {
+		if (i != chosen && x->weights[i] > 0)
+			sum += i < chosen ? (1 - f) * (1 - f) : f * f;
+	}
+	return sum;
+}
+
+enum side { LOWEST = -1, ESTIMATE, HIGHEST }; /* what to take of a node whose inside the noise hides */
+
+static uint64_t within_hidden(const struct tree *t, const struct node *x, uint64_t rank, enum side side)
+{
+	u128 size = (u128)x->size * x->n, most = t->grid->buckets - x->first;
+
+	size = size > most ? most : size;
+	if (side != ESTIMATE)
+		return side == LOWEST ? x->first : x->first + (uint64_t)size - 1;
+	u128 step = size * rank / ONE; /* as if the rows lay evenly */
+	return x->first + (uint64_t)(step < size ? step : size - 1);
+}
+
+/* Walks to a bucket; *variance (of the rank in rows, in units of the noise's) may be NULL. */
+static bool walk(struct tree *t, uint64_t rank, enum side side, uint64_t *bucket, double *variance, struct error *e)
+{
+	uint64_t index = 0;
+	double sum = 0;
+
+	for (unsigned level = 0; level < t->levels; level++) {
+		const struct node *x;
+		uint64_t within = 0;
+		if (!visit(t, level, index, &x, e))
+			return false;
+		if (x->total == 0) {
+			index = within_hidden(t, x, rank, side);
+			break;
+		}
+		unsigned chosen = child_at(x, rank, &within);
+		sum += spread(x, chosen, rank, within);
+		index = index * t->grid->branching + chosen;
+		rank = within;
+	}
+	*bucket = index;
+	if (variance)
+		*variance = sum;
+	return true;
+}
+
+static bool prepare(struct tree *t, struct error *e)
+{
+	i128 *before = arena_array(t->arena, t->n + 1, i128);
+
+	if (!before)
+		return fail_memory(e);
+	for (size_t i = 0; i < t->n; i++) {
+		const struct quantile_bucket *b = &t->histogram[i];
+		bool sound = b->index < t->grid->buckets && (i == 0 || b->index > b[-1].index) && b->count >= 0 && b->count <= (i128)1 << 100;
+		if (!sound || before[i] + b->count > (i128)1 << 100)
+			return fail(e, ERR_UPSTREAM, "the upstream could not run the query");
+		before[i + 1] = before[i] + b->count;
+	}
+	t->before = before;
+	t->levels = quantile_levels(t->grid);
+	return true;
+}
+
+static bool fixed_point(struct decimal d, uint64_t *rank)
+{
+	i128 v;
+
+	if (d.digits < 0 || d.scale > 18)
+		return false;
+	u128 whole = 1;
+	for (int i = 0; i < d.scale; i++)
+		whole *= 10;
+	if ((u128)d.digits > whole)
+		return false;
+	v = (i128)((u128)d.digits * ONE / whole); /* 10^18 2^62 fits */
+	*rank = (uint64_t)v;
+	return true;
+}
+
+/* The interval: the same tree at ranks that lie the half-width of the rank's own error away. */
+static bool bracket(struct tree *t, uint64_t rank, double variance, double z, struct quantile *q, struct error *e)
+{
+	const struct node *root;
+
+	if (!visit(t, 0, 0, &root, e))
+		return false;
+	if (root->total == 0) {
+		q->low = 0;
+		q->high = t->grid->buckets - 1;
+		return true;
+	}
+	double shift = z * sqrt(variance) * noise_deviation(t->noise) / (double)root->total * (double)ONE;
+	uint64_t by = shift < (double)ONE ? (uint64_t)shift + 1 : ONE;
+	if (!walk(t, rank > by ? rank - by : 0, LOWEST, &q->low, NULL, e) ||
+	    !walk(t, ONE - rank > by ? rank + by : ONE, HIGHEST, &q->high, NULL, e))
+		return false;
+	if (rank <= by) /* the rank may be that of the least row, wherever the noise hides it */
+		q->low = 0;
+	if (ONE - rank <= by)
+		q->high = t->grid->buckets - 1;
+	return true;
+}
+
+bool quantile_release(const struct quantile_grid *g, const struct quantile_bucket *histogram, size_t n, const struct noise *noise,
+		      const struct rng *r, struct arena *a, const struct decimal *ranks, size_t n_ranks, double confidence, struct quantile *out,
+		      i128 *total, struct error *e)
+{
+	struct tree t = { .grid = g, .histogram = histogram, .n = n, .noise = noise, .rng = r, .arena = a };
+	const double z = analytic_normal_half_width(confidence);
+	struct quantile *found = arena_array(a, n_ranks ? n_ranks : 1, struct quantile);
+
+	if (bad_grid(g, e) || !prepare(&t, e))
+		return false;
+	if (!found)
+		return fail_memory(e);
+	for (size_t i = 0; i < n_ranks; i++) {
+		uint64_t rank;
+		double variance;
+		if (n_ranks > QUANTILE_RANKS_MAX || !fixed_point(ranks[i], &rank))
+			return fail(e, ERR_BAD_PARAMETER, "a quantile's rank must be from 0 to 1, and there may be at most %d", (int)QUANTILE_RANKS_MAX);
+		if (!walk(&t, rank, ESTIMATE, &found[i].index, &variance, e) || !bracket(&t, rank, variance, z, &found[i], e))
+			return false;
+	}
+	const struct node *root;
+	if (!visit(&t, 0, 0, &root, e))
+		return false;
+	for (size_t i = 0; i < n_ranks; i++)
+		out[i] = found[i];
+	if (total)
+		*total = t.total;
+	return true;
+}
