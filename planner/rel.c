@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "planner/facts.h"
 #include "planner/post.h"
 
 typedef PgQuery__Node Node;
@@ -459,6 +460,7 @@ bool names_find(const struct rel *r, const struct names *n, const char *schema, 
 	if (!x)
 		return fail_memory(e);
 	x->location = location;
+	facts_narrow(r, x);
 	*out = x;
 	return true;
 }
