@@ -1,0 +1,25 @@
+/* Confidence intervals of estimates that are smooth functions of several noised integers. */
+#ifndef NG_MECHANISMS_INTERVAL_H
+#define NG_MECHANISMS_INTERVAL_H
+
+#include "base/compiler.h"
+
+/* A released statistic with its interval; nothing in it when null. */
+struct estimate {
+	bool null;
+	double value, low, high; /* low <= value <= high */
+};
+
+/* What one noised input adds to an estimate: the deviation that its noise alone gives it, and whether that noise is Laplace. */
+struct share {
+	double deviation;
+	bool laplace;
+};
+
+/*
+ * The half-width w with P[|sum of the shares| <= w] near confidence, in (0, 1): the normal quantile, widened for the heavy tails of Laplace shares
+ * (Cornish, Fisher, fourth cumulant).  Exact for Gaussian shares; at 95% the coverage of a single Laplace share is 95.3%.
+ */
+double interval_half_width(const struct share *shares, size_t n, double confidence);
+
+#endif
