@@ -417,6 +417,17 @@ static bool bind_variadic(const struct binder *b, enum expr_kind kind, Node *con
 	return true;
 }
 
+bool bind_under(const struct binder *b, struct expr *condition, const Node *n, struct expr **out, struct error *e)
+{
+	size_t before = b->rel->n_conjuncts;
+
+	if (condition && !rel_add_condition(b->rel, condition, e))
+		return false;
+	bool ok = bind_expr(b, n, out, e);
+	b->rel->n_conjuncts = before;
+	return ok;
+}
+
 static bool bind_case(const struct binder *b, const PgQuery__CaseExpr *c, struct expr **out, struct error *e)
 {
 	size_t n = c->n_args * 2 + 1;
@@ -430,12 +441,12 @@ static bool bind_case(const struct binder *b, const PgQuery__CaseExpr *c, struct
 		return false;
 	for (size_t i = 0; i < c->n_args; i++) {
 		const PgQuery__CaseWhen *w = c->args[i]->case_when;
-		if (!bind_expr(b, w->expr, &x->args[2 * i], e) || !bind_expr(b, w->result, &results[i], e))
+		if (!bind_expr(b, w->expr, &x->args[2 * i], e))
 			return false;
 		struct expr *again = operand ? expr_copy(b->rel->planning->arena, operand) : NULL;
 		if (operand && (!again || !bind_compare(b, "=", again, x->args[2 * i], w->location, &x->args[2 * i], e)))
 			return again ? false : fail_memory(e);
-		if (!need_bool(b, x->args[2 * i], "CASE WHEN", e))
+		if (!need_bool(b, x->args[2 * i], "CASE WHEN", e) || !bind_under(b, x->args[2 * i], w->result, &results[i], e))
 			return false;
 	}
 	if (c->defresult) {

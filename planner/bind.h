@@ -14,6 +14,9 @@ MUST_CHECK bool bind_expr(const struct binder *b, const PgQuery__Node *n, struct
 /* As bind_expr, and the result must be boolean (WHERE, ON, FILTER): what names the clause in errors. */
 MUST_CHECK bool bind_condition(const struct binder *b, const PgQuery__Node *n, const char *what, struct expr **out, struct error *e);
 
+/* An expression that is evaluated only where a condition holds (NULL: everywhere): THEN, an aggregate's FILTER.  The condition narrows its ranges. */
+MUST_CHECK bool bind_under(const struct binder *b, struct expr *condition, const PgQuery__Node *n, struct expr **out, struct error *e);
+
 /* Gives an untyped literal a type (validating it), casts constants between number types; other expressions are left alone. */
 MUST_CHECK bool bind_as(const struct binder *b, struct expr *x, enum sql_type t, struct error *e);
 

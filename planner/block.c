@@ -182,9 +182,9 @@ static bool read_aggregate(struct block *b, const PgQuery__FuncCall *f, const ch
 	    (!count && f->n_args != 1))
 		return refuse(b, f->location, e, "aggregates", "this form of aggregate is not supported over protected rows",
 			      "Use it without DISTINCT, ORDER BY or several arguments.");
-	if (f->n_args == 1 && !bind_expr(&binder, f->args[0], &g->arg, e))
-		return false;
 	if (f->agg_filter && !bind_condition(&binder, f->agg_filter, "FILTER", &g->filter, e))
+		return false;
+	if (f->n_args == 1 && !bind_under(&binder, g->filter, f->args[0], &g->arg, e))
 		return false;
 	if (count)
 		return (!g->arg || bind_as(&binder, g->arg, TYPE_TEXT, e)) && classify_count(b, f, g, e);

@@ -151,21 +151,46 @@ static void emit_key(struct emit *m, const struct key *k)
 	}
 }
 
-/* Public columns keep only the rows of their domain, so that no slot of max_groups is spent on a group that is never shown. */
+static void emit_filter_end(struct emit *m, const struct key *k, bool has_null)
+{
+	wr_str(&m->w, has_null ? " OR " : "");
+	if (has_null) {
+		emit_key(m, k);
+		wr_str(&m->w, " IS NULL");
+	}
+	wr_str(&m->w, ")");
+}
+
+/* Only rows of a public domain are kept, so that no slot of max_groups is spent on a group that is never shown. */
 static void emit_domains(struct emit *m, const struct block *b)
 {
 	for (size_t i = 0; i < b->n_keys; i++) {
 		const struct key *k = &b->keys[i];
-		if (!k->domain || k->expr->kind != EXPR_COLUMN || k->expr->type == TYPE_BOOL)
+		if (!k->domain || k->closed)
 			continue;
+		bool has_null = k->n_domain > 0 && !k->domain[k->n_domain - 1];
+		size_t n = k->n_domain - has_null;
 		wr_str(&m->w, " AND (");
+		if (type_is_integer(k->expr->type) && k->n_domain > 0 && !expr_policy_column(k->expr)->values) { /* an interval */
+			emit_key(m, k);
+			wr_str(&m->w, " OPERATOR(pg_catalog.>=) ");
+			emit_param(m, k->domain[0], "int8");
+			wr_str(&m->w, " AND ");
+			emit_key(m, k);
+			wr_str(&m->w, " OPERATOR(pg_catalog.<=) ");
+			emit_param(m, k->domain[n - 1], "int8");
+			emit_filter_end(m, k, has_null);
+			continue;
+		}
+		wr_str(&m->w, "(");
 		emit_key(m, k);
 		wr_str(&m->w, ")::pg_catalog.text OPERATOR(pg_catalog.=) ANY (ARRAY[");
-		for (size_t j = 0; j < k->n_domain; j++) {
+		for (size_t j = 0; j < n; j++) {
 			wr_str(&m->w, j > 0 ? ", " : "");
 			emit_param(m, k->domain[j], "text");
 		}
 		wr_str(&m->w, "]::pg_catalog.text[] COLLATE pg_catalog.\"C\")");
+		emit_filter_end(m, k, has_null);
 	}
 }
 

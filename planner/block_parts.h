@@ -29,6 +29,7 @@ struct key {
 	const char *name, *label;
 	const char *const *domain; /* public values in text, NULL entry for SQL NULL; NULL: private */
 	size_t n_domain;
+	bool closed; /* no row can lie outside the domain: it needs no filter upstream */
 };
 
 struct block {

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "planner/facts.h"
 #include "planner/post.h"
 
 typedef PgQuery__Node Node;
@@ -97,6 +98,9 @@ static bool bind_scan(struct rel *r, const struct policy_table *t, const PgQuery
 		error_hint(e, "A CTE or sub-select counts each time that it is used.");
 		return planning_at(r->planning, v->location, e);
 	}
+	if (t->via)
+		return refuse(r, v->location, e, "joins: unit path", "a table whose privacy unit is reached through another one cannot be asked yet",
+			      "Join it upstream into a view that holds the unit.");
 	*s = (struct scan){ .table = t, .number = r->n_scans + 1 };
 	r->scans = grown;
 	r->scans[r->n_scans++] = s;
@@ -459,6 +463,7 @@ bool names_find(const struct rel *r, const struct names *n, const char *schema, 
 	if (!x)
 		return fail_memory(e);
 	x->location = location;
+	facts_narrow(r, x);
 	*out = x;
 	return true;
 }

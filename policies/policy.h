@@ -48,6 +48,7 @@ struct policy_column {
 	struct decimal grid;          /* > 0; integers: 1; default for numeric and float8: 0.01 */
 	const char *const *values;    /* public domain in canonical text, or NULL; no duplicates */
 	size_t n_values;
+	bool unique;                  /* a real constraint upstream says that no two rows share a value (check --connect verifies it) */
 	const char *comment;          /* shown in the catalog, or NULL */
 };
 
@@ -81,7 +82,9 @@ struct policy_table {
 	const char *source_schema, *source_name; /* the upstream relation */
 	enum table_rule rule;
 	const char *unit_name;              /* privacy unit ("person"), or NULL unless RULE_DIFFERENTIAL_PRIVACY */
-	size_t unit_column;                 /* its column; meaningful when unit_name */
+	size_t unit_column;                 /* its column, or with via the column that leads to it; meaningful when unit_name */
+	const struct policy_table *via;     /* the unit of a row is that of the row of this table whose via_column (unique) equals unit_column; else NULL */
+	size_t via_column;
 	const struct policy_column *columns;
 	size_t n_columns;
 	int64_t max_rows, max_groups;       /* contribution, at least 1; RULE_DIFFERENTIAL_PRIVACY only */

@@ -103,7 +103,7 @@ static void read_bounds(struct reader *r, const struct yaml_node *n, const struc
 
 static void read_column(struct reader *r, const struct yaml_node *name, const struct yaml_node *n, struct policy_column *c)
 {
-	static const char *const keys[] = { "type", "encoding", "key", "bounds", "grid", "values", "comment" };
+	static const char *const keys[] = { "type", "encoding", "key", "bounds", "grid", "values", "unique", "comment" };
 	static const char *const encodings[] = { "cleartext", "fingerprint", "sealed" };
 
 	*c = (struct policy_column){ .name = read_name(r, name, "a column's name"), .type = TYPE_TEXT, .grid = { 1, 2 } };
@@ -127,6 +127,7 @@ static void read_column(struct reader *r, const struct yaml_node *name, const st
 	if (c->key && c->encoding != ENCODING_FINGERPRINT)
 		report_error(r->report, READ_AT(read_get(n, "key")), "", "key is for fingerprint columns");
 	c->comment = read_text(r, read_get(n, "comment"), "comment", NULL);
+	c->unique = read_bool(r, read_get(n, "unique"), "unique", false);
 	const struct yaml_node *values = read_get(n, "values");
 	if (values && c->encoding != ENCODING_CLEARTEXT)
 		report_error(r->report, READ_AT(values), "", "a %s column has no public values", encodings[c->encoding]);
@@ -190,10 +191,9 @@ static void read_unit(struct reader *r, const struct yaml_node *table, struct po
 		return;
 	}
 	const struct yaml_node *column = n->items[0];
-	if (column->kind == YAML_SCALAR && strstr(column->text, "->")) {
-		report_error(r->report, READ_AT(column), "", "a unit reached through another table is not supported in this version");
-		return;
-	}
+	t->unit_name = u->name;
+	if (column->kind == YAML_SCALAR && strstr(column->text, "->"))
+		return; /* read_unit_paths, when all tables are known */
 	if (!column_of(r, column, t, "unit", &t->unit_column))
 		return;
 	const struct policy_column *c = &t->columns[t->unit_column];
@@ -202,7 +202,76 @@ static void read_unit(struct reader *r, const struct yaml_node *table, struct po
 	else if (c->type != u->type)
 		report_error(r->report, READ_AT(column), "", "column \"%s\" is %s, the unit \"%s\" is %s", c->name, sql_type_name(c->type),
 			     u->name, sql_type_name(u->type));
-	t->unit_name = u->name;
+}
+
+/* The parts of "column -> schema.table.column", in place; false when it has another shape. */
+static bool split_path(char *text, char *parts[4])
+{
+	char *arrow = strstr(text, "->"), *rest = arrow + 2;
+
+	*arrow = '\0';
+	while (arrow > text && arrow[-1] == ' ')
+		*--arrow = '\0';
+	parts[0] = text;
+	rest += strspn(rest, " ");
+	for (size_t i = 1; i < 4; i++) {
+		parts[i] = rest;
+		rest = strchr(rest, '.');
+		if (!rest)
+			return i == 3 && *parts[3] && *parts[0];
+		*rest++ = '\0';
+	}
+	return false;
+}
+
+/* unit: { person: "order_id -> shop.orders.order_id" }: the row of that table, and so its unit, is found by a unique column. */
+static void read_unit_path(struct reader *r, const struct yaml_node *n, struct policy_table *t)
+{
+	static const char shape[] = "for example { person: \"order_id -> shop.orders.order_id\" }";
+	char *parts[4], *text = arena_strdup(r->arena, n->text);
+
+	if (!text)
+		return;
+	if (!split_path(text, parts)) {
+		report_error(r->report, READ_AT(n), shape, "a path to the unit is written column -> schema.table.column");
+		return;
+	}
+	size_t column = policy_find_column(t, parts[0]);
+	const struct policy_table *to = policy_find_table(r->policy, parts[1], parts[2]);
+	size_t target = to ? policy_find_column(to, parts[3]) : 0;
+	if (column == t->n_columns || !to || target == to->n_columns || to == t) {
+		report_error(r->report, READ_AT(n), shape, "%s: there is no column \"%s\"",
+			     column == t->n_columns ? t->name : parts[2], column == t->n_columns ? parts[0] : parts[3]);
+		return;
+	}
+	const struct policy_column *from = &t->columns[column], *unique = &to->columns[target];
+	if (!unique->unique)
+		report_error(r->report, READ_AT(n), "", "column \"%s\" of %s.%s must be declared unique: true, so that a row has one unit", unique->name,
+			     to->schema, to->name);
+	if (from->type != unique->type || from->encoding != unique->encoding)
+		report_error(r->report, READ_AT(n), "", "columns \"%s\" and \"%s\" have different types or encodings", from->name, unique->name);
+	if (!to->unit_name || !text_eq(to->unit_name, t->unit_name))
+		report_error(r->report, READ_AT(n), "", "%s.%s does not have the privacy unit \"%s\"", to->schema, to->name, t->unit_name);
+	t->unit_column = column;
+	t->via = to;
+	t->via_column = target;
+}
+
+static void read_unit_paths(struct reader *r, const struct yaml_node *tables, struct policy_table *t)
+{
+	for (size_t i = 0; i < tables->n; i++) {
+		const struct yaml_node *unit = read_get(tables->items[i], "unit");
+		bool one = t[i].unit_name && unit && unit->kind == YAML_MAP && unit->n == 1 && unit->items[0]->kind == YAML_SCALAR;
+		if (one && strstr(unit->items[0]->text, "->"))
+			read_unit_path(r, unit->items[0], &t[i]);
+	}
+	for (size_t i = 0; i < tables->n; i++) {
+		size_t steps = 0;
+		for (const struct policy_table *at = &t[i]; at->via && steps <= tables->n; at = at->via)
+			steps++;
+		if (steps > tables->n)
+			report_error(r->report, READ_AT(tables->items[i]), "", "the path from %s.%s to its unit is a circle", t[i].schema, t[i].name);
+	}
 }
 
 static void read_contribution(struct reader *r, const struct yaml_node *table, struct policy_table *t)
@@ -382,4 +451,5 @@ void read_tables(struct reader *r, const struct yaml_node *tables)
 			report_error(r->report, READ_AT(tables->items[i]), "", "table %s.%s is declared twice", t[i].schema, t[i].name);
 		r->policy->n_tables = i + 1;
 	}
+	read_unit_paths(r, tables, t);
 }

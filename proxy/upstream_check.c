@@ -34,6 +34,11 @@ static bool check_column(const struct policy_table *t, const struct policy_colum
 	for (int i = 0; i < PQntuples(columns); i++) {
 		if (!text_eq(PQgetvalue(columns, i, 0), c->name))
 			continue;
+		if (c->unique && !text_eq(PQgetvalue(columns, i, 2), "t")) {
+			fail(e, ERR_CONFIG, "column \"%s\" of %s.%s is declared unique, and no unique index of the upstream says so", c->name,
+			     t->source_schema, t->source_name);
+			return error_hint(e, "Add a unique constraint upstream, or drop `unique`: rows that share the value could be counted for the wrong person.");
+		}
 		if (type_fits(c->type, PQgetvalue(columns, i, 1)))
 			return true;
 		fail(e, ERR_CONFIG, "column \"%s\" of %s.%s is %s in the upstream, not %s", c->name, t->source_schema, t->source_name,
@@ -45,7 +50,8 @@ static bool check_column(const struct policy_table *t, const struct policy_colum
 
 static bool check_table(PGconn *conn, const struct policy_table *t, struct error *e)
 {
-	static const char sql[] = "SELECT a.attname, y.typname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+	static const char sql[] = "SELECT a.attname, y.typname, EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisunique"
+				  " AND i.indisvalid AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
 				  " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid JOIN pg_catalog.pg_type y ON y.oid = a.atttypid"
 				  " WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'v', 'm', 'f', 'p') AND a.attnum > 0 AND NOT a.attisdropped";
 	const char *values[] = { t->source_schema, t->source_name };
