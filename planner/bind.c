@@ -2,6 +2,8 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "planner/derived.h"
+#include "planner/semijoin.h"
 
 #include <string.h>
 
@@ -355,6 +357,11 @@ static void cover(struct expr *x, struct expr *const *values, size_t n, size_t s
 	}
 }
 
+void bind_cover(struct expr *x)
+{
+	cover(x, x->args, x->n_args, 1, 0);
+}
+
 /* LEAST narrows from above, GREATEST from below: an explicit clamp gives an unbounded column its range. */
 static void narrow(struct expr *x, bool least)
 {
@@ -515,6 +522,12 @@ bool bind_expr(const struct binder *b, const Node *n, struct expr **out, struct 
 	enum sql_type t;
 	struct expr *x;
 
+	if (b->groups) {
+		if (!grouped_find(b, n, out, e))
+			return false;
+		if (*out)
+			return true;
+	}
 	switch (n->node_case) {
 	case PG_QUERY__NODE__NODE_COLUMN_REF:
 		return bind_column(b, n->column_ref, out, e);
@@ -544,8 +557,7 @@ bool bind_expr(const struct binder *b, const Node *n, struct expr **out, struct 
 			return false;
 		return bind_cast(b, x, t, n->type_cast->location, out, e);
 	case PG_QUERY__NODE__NODE_SUB_LINK:
-		return refuse(b, n->sub_link->location, e, "sub-selects", "sub-selects are not allowed inside the protected part",
-			      "Join the tables on their privacy unit, or aggregate in a CTE and combine the results.");
+		return semijoin_bind(b, n->sub_link, out, e);
 	case PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION:
 		return refuse(b, n->sqlvalue_function->location, e, "volatile functions",
 			      "the current time or user may not be used over protected rows", "Write a constant, or pass a parameter.");

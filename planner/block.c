@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "planner/derived.h"
 #include "planner/post.h"
 
 typedef PgQuery__Node Node;
@@ -38,8 +39,6 @@ static bool open_key(struct block *b, const Node *n, struct key *k, size_t numbe
 		return false;
 	if (!block_check_key(b, k->expr, e))
 		return false;
-	if (expr_is_constant(k->expr))
-		return refuse(b, k->expr->location, e, "GROUP BY: constant", "a constant is no group key", "Leave it out of GROUP BY.");
 	if (k->expr->type == TYPE_FLOAT8 && b->dp)
 		return refuse(b, k->expr->location, e, "GROUP BY: float", "double precision values cannot be group keys",
 			      "Cast or round to a number of digits: round(x::numeric, 2), x::integer.");
@@ -50,18 +49,9 @@ static bool open_key(struct block *b, const Node *n, struct key *k, size_t numbe
 
 static bool list_tables(struct block *b, struct error *e)
 {
-	b->tables = arena_array(b->planning->arena, b->rel.n_scans ? b->rel.n_scans : 1, const struct policy_table *);
-	if (!b->tables)
-		return fail_memory(e);
-	for (size_t i = 0; i < b->rel.n_scans; i++) {
-		const struct policy_table *t = b->rel.scans[i]->table;
-		bool seen = false;
-		for (size_t j = 0; j < b->n_tables; j++)
-			seen = seen || b->tables[j] == t;
-		if (!seen)
-			b->tables[b->n_tables++] = t;
-	}
-	return true;
+	size_t cap = 0;
+
+	return derived_tables(&b->rel, &b->tables, &b->n_tables, &cap, e);
 }
 
 bool block_open(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, struct block **out, struct error *e)
@@ -148,7 +138,7 @@ static enum sql_type sum_type(enum aggregate_kind kind, enum sql_type arg)
 
 static bool is_unit(const struct block *b, const struct expr *x)
 {
-	return b->dp && x && x->kind == EXPR_COLUMN && x->scan->table->unit_name && x->column == x->scan->table->unit_column;
+	return b->dp && x && unit_is_column(x);
 }
 
 static bool classify_count(struct block *b, const PgQuery__FuncCall *f, struct aggregate *g, struct error *e)

@@ -53,6 +53,10 @@ MUST_CHECK bool planning_table(const struct planning *p, const struct cte *scope
 MUST_CHECK bool query_kind(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, enum query_kind *out,
 			   struct error *e);
 
+/* As query_kind, of a SELECT that stands in a FROM: what groups by the privacy unit gives rows of one unit each, and is RAW there. */
+MUST_CHECK bool source_kind(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, enum query_kind *out,
+			    struct error *e);
+
 struct block; /* one under construction, in the arena */
 
 /* Binds FROM and WHERE of a SELECT whose FROM is RAW and that aggregates; the rules of its tables are checked here. */

@@ -108,7 +108,7 @@ static void emit_partial(struct emit *m, const struct block *b, const struct agg
 		break;
 	case AGGREGATE_UNITS:
 		wr_str(&m->w, "LEAST(pg_catalog.count(*)");
-		emit_filter(m, g, NULL);
+		emit_filter(m, g, g->arg->scan->nullable || g->arg->scan->derived ? aside(m, write_arg, g) : NULL);
 		wr_str(&m->w, ", 1)");
 		break;
 	case AGGREGATE_SUM:

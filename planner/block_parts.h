@@ -5,6 +5,7 @@
 #include "planner/bind.h"
 #include "planner/emit.h"
 #include "planner/functions.h"
+#include "planner/unit.h"
 
 enum aggregate_kind {
 	AGGREGATE_ROWS,     /* count(*) */
@@ -44,13 +45,11 @@ struct block {
 	const struct policy_table **tables;
 	size_t n_tables;
 	bool dp;            /* some table is under differential privacy; else the release is exact */
-	struct expr *unit;  /* dp: the unit's column in the first protected scan */
+	struct expr *unit;  /* dp: of a row */
 	const char *unit_name;
+	bool owner_moves;   /* dp: as in struct unit_flow */
 	int64_t max_rows, max_groups; /* dp: in force */
 };
-
-/* dp: finds the unit and max_rows; refuses joins of protected tables that are not on their unit. */
-MUST_CHECK bool block_check_units(struct block *b, struct error *e);
 
 /* Refuses what the tables' analysis rules do not allow in FROM; finds the unit. */
 MUST_CHECK bool block_check_tables(struct block *b, struct error *e);

@@ -43,6 +43,9 @@ static bool value_noise(const struct block *b, const struct aggregate *g, const 
 	u128 linf = g->kind == AGGREGATE_UNITS ? 1 : rows;
 	u128 reach = absolute(g->lo) > absolute(g->hi) ? absolute(g->lo) : absolute(g->hi);
 
+	if (b->owner_moves && g->lo < 0 && g->hi > 0)
+		reach = absolute(g->lo) + absolute(g->hi);
+
 	if (g->kind == AGGREGATE_SUM)
 		linf = rows * reach;
 	if (linf == 0)
@@ -50,7 +53,9 @@ static bool value_noise(const struct block *b, const struct aggregate *g, const 
 	c->linf = (i128)linf;
 	if (g->kind != AGGREGATE_AVG)
 		return calibrate_part(p, linf, 1, &v->noise, e);
-	u128 spread = rows * (u128)(g->hi - g->lo);
+	u128 spread = rows * (u128)(g->hi - g->lo) * (b->owner_moves ? 2 : 1);
+
+	c->linf_sum = (i128)spread;
 	return calibrate_part(p, rows, 2, &v->noise, e) && calibrate_part(p, spread ? spread : 1, 2, &v->noise_sum, e);
 }
 
@@ -119,6 +124,7 @@ static bool feeds(const struct expr *x, const struct scan *s)
 /* max_groups in force: the product over the protected tables that feed the keys; over all of them when a public table does. */
 static bool choose_max_groups(struct block *b, struct error *e)
 {
+	const int64_t most = b->max_groups; /* of all tables together: proven smaller where the unit is unique */
 	bool public_feeds = false;
 
 	for (size_t i = 0; i < b->rel.n_scans; i++) {
@@ -139,6 +145,8 @@ static bool choose_max_groups(struct block *b, struct error *e)
 			return error_hint(e, "Group by columns of fewer tables.");
 		}
 	}
+	if (b->max_groups > most)
+		b->max_groups = most;
 	return true;
 }
 
@@ -220,6 +228,11 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 		bool few = all_public && product <= (size_t)b->max_groups;
 		p.groups = few ? (product ? product : 1) : (uint64_t)b->max_groups;
 		ranked = !few;
+	}
+	if (b->owner_moves && b->n_keys > 0) { /* a unit's rows may leave as many groups as they enter */
+		p.groups *= 2;
+		if (all_public && p.groups > product)
+			p.groups = product ? product : 1;
 	}
 	uint64_t parts = b->n_aggregates + !all_public;
 	if (parts == 0)

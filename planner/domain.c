@@ -223,6 +223,10 @@ bool block_key_domain(struct block *b, struct key *k, struct error *e)
 	struct facts f;
 
 	k->domain = NULL;
+	if (k->expr->kind == EXPR_CONST) {
+		add(&d, k->expr->text);
+		return finish(k, &d, true, e);
+	}
 	if (k->expr->type == TYPE_BOOL) {
 		k->domain = booleans;
 		k->n_domain = ARRAY_LEN(booleans);

@@ -94,7 +94,8 @@ struct plan_column {
 	bool noised;
 	double half_width;  /* expected +- at the confidence level, in the column's own unit; AVG: 0, as it depends on the noised count */
 	struct noise noise;
-	i128 linf;          /* sensitivity of one group's exact value, in grid units */
+	i128 linf;          /* sensitivity of one group's exact value, in grid units; AVG: of its count */
+	i128 linf_sum;      /* AVG: of its centred sum, in half grid units */
 };
 
 /* One protected query block: one upstream statement and its release. */

@@ -46,7 +46,7 @@ bool post_open_cte(const struct planning *p, const struct cte *scope, const PgQu
 	if (c->ctequery->node_case != PG_QUERY__NODE__NODE_SELECT_STMT)
 		return refuse(p, c->location, e, "statement: DML", "only SELECT may stand in WITH", "Noisegate only reads.");
 	*made = (struct cte){ .next = scope, .name = c->ctename, .query = c->ctequery->select_stmt, .expr = c, .outer = scope };
-	if (!query_kind(p, scope, made->query, &made->kind, e))
+	if (!source_kind(p, scope, made->query, &made->kind, e))
 		return false;
 	*out = made;
 	return true;

@@ -105,6 +105,25 @@ static bool check_join_required(const struct block *b, const struct scan *s, str
 	return error_hint(e, "Add JOIN ... ON one of its join columns.");
 }
 
+static bool check_units(struct block *b, struct error *e)
+{
+	struct unit_flow flow;
+
+	if (!unit_follow(&b->rel, &flow, e))
+		return false;
+	if (!flow.unit) { /* protected tables inside IN (SELECT ...) alone: nothing of theirs is counted by unit */
+		fail(e, ERR_RULE, "protected tables stand in a sub-select only");
+		error_rule(e, "joins: privacy unit");
+		return error_hint(e, "Read a protected table in FROM.");
+	}
+	b->unit = flow.unit;
+	b->unit_name = flow.name;
+	b->max_rows = flow.max_rows;
+	b->max_groups = flow.max_groups;
+	b->owner_moves = flow.owner_moves;
+	return true;
+}
+
 bool block_check_tables(struct block *b, struct error *e)
 {
 	bool aggregation = false;
@@ -119,7 +138,7 @@ bool block_check_tables(struct block *b, struct error *e)
 		return error_hint(e, "Ask about each on its own and combine the results.");
 	}
 	if (b->dp)
-		return check_budgets(b, e) && block_check_units(b, e);
+		return check_budgets(b, e) && check_units(b, e);
 	if (!aggregation)
 		return true;
 	for (size_t i = 0; i < b->rel.n_scans; i++) {

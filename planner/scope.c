@@ -1,6 +1,7 @@
 /* Names of relations, and what kind of query a SELECT is. */
 #include "planner/ast.h"
 #include "planner/block.h"
+#include "planner/derived.h"
 #include "planner/post.h"
 
 #include "base/text.h"
@@ -69,7 +70,8 @@ struct sources {
 	bool raw, noised, free;
 };
 
-static bool select_kind(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, enum query_kind *out, struct error *e);
+static bool kind_of(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, bool source, enum query_kind *out,
+		    struct error *e);
 
 static void count(struct sources *f, enum query_kind k)
 {
@@ -93,7 +95,7 @@ static bool item_kind(const struct planning *p, const struct cte *scope, const P
 	case PG_QUERY__NODE__NODE_JOIN_EXPR:
 		return item_kind(p, scope, n->join_expr->larg, f, e) && item_kind(p, scope, n->join_expr->rarg, f, e);
 	case PG_QUERY__NODE__NODE_RANGE_SUBSELECT:
-		if (!query_kind(p, scope, n->range_subselect->subquery->select_stmt, &k, e))
+		if (!source_kind(p, scope, n->range_subselect->subquery->select_stmt, &k, e))
 			return false;
 		count(f, k);
 		return true;
@@ -146,7 +148,8 @@ static bool sublink_kind(void *ctx, PgQuery__Node *n, struct error *e)
 	return false;
 }
 
-static bool select_kind(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, enum query_kind *out, struct error *e)
+static bool select_kind(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, bool source, enum query_kind *out,
+			struct error *e)
 {
 	struct sources f = { 0 };
 	struct sublinks links = { .p = p, .scope = scope };
@@ -161,7 +164,8 @@ static bool select_kind(const struct planning *p, const struct cte *scope, const
 		return error_hint(e, "Aggregate the protected tables in a CTE first, then join the results.");
 	}
 	if (f.raw) {
-		*out = post_aggregates(s) ? QUERY_NOISED : QUERY_RAW;
+		bool groups = post_aggregates(s);
+		*out = groups && !(source && derived_per_unit(p, scope, s)) ? QUERY_NOISED : QUERY_RAW;
 		return true;
 	}
 	if (!ast_walk((ProtobufCMessage *)(uintptr_t)&s->base, sublink_kind, &links, e))
@@ -170,7 +174,8 @@ static bool select_kind(const struct planning *p, const struct cte *scope, const
 	return true;
 }
 
-bool query_kind(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, enum query_kind *out, struct error *e)
+static bool kind_of(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, bool source, enum query_kind *out,
+		    struct error *e)
 {
 	enum query_kind l, r;
 	struct cte *grown;
@@ -187,9 +192,19 @@ bool query_kind(const struct planning *p, const struct cte *scope, const PgQuery
 		scope = grown;
 	}
 	if (s->op == PG_QUERY__SET_OPERATION__SETOP_NONE || !s->larg)
-		return select_kind(p, scope, s, out, e);
-	if (!query_kind(p, scope, s->larg, &l, e) || !query_kind(p, scope, s->rarg, &r, e))
+		return select_kind(p, scope, s, source, out, e);
+	if (!kind_of(p, scope, s->larg, source, &l, e) || !kind_of(p, scope, s->rarg, source, &r, e))
 		return false;
 	*out = l == QUERY_RAW || r == QUERY_RAW ? QUERY_RAW : l == QUERY_NOISED || r == QUERY_NOISED ? QUERY_NOISED : QUERY_FREE;
 	return true;
+}
+
+bool query_kind(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, enum query_kind *out, struct error *e)
+{
+	return kind_of(p, scope, s, false, out, e);
+}
+
+bool source_kind(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, enum query_kind *out, struct error *e)
+{
+	return kind_of(p, scope, s, true, out, e);
 }

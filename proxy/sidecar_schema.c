@@ -60,7 +60,7 @@ static void column_comment(struct wr *c, const struct policy_table *t, size_t i)
 		wr_fmt(c, "%s%s", next, col->encoding == ENCODING_SEALED ? "sealed" : "fingerprint");
 		next = "; ";
 	}
-	if (t->unit_name && t->unit_column == i) {
+	if (t->unit_name && !t->via && t->unit_column == i) {
 		wr_fmt(c, "%sprivacy unit %s", next, t->unit_name);
 		next = "; ";
 	}

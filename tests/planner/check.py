@@ -43,19 +43,40 @@ REFUSED = """42501 SELECT * FROM people
 42501 SELECT count(*) FROM people p JOIN orders o ON p.city = o.id
 42501 SELECT count(*) FROM people p JOIN orders o ON p.n4 = o.item
 42501 SELECT count(*) FROM people p JOIN orders o ON p.id = o.id OR true
-42501 SELECT count(*) FROM people p LEFT JOIN orders o ON p.id = o.id
-42501 SELECT count(*) FROM people p FULL JOIN orders o ON p.id = o.id
 42501 SELECT count(*) FROM people p JOIN homes h ON p.city = h.id
 42501 SELECT count(*) FROM people NATURAL JOIN orders
 42501 SELECT count(*) FROM people TABLESAMPLE SYSTEM (10)
 42501 SELECT count(*) FROM (SELECT * FROM people LIMIT 10) x
 42501 SELECT count(*) FROM (SELECT * FROM people ORDER BY n4) x
 42501 SELECT count(*) FROM (SELECT DISTINCT city FROM people) x
+42501 SELECT count(*) FROM people p LEFT JOIN orders o ON p.city = o.id
+42501 SELECT count(*) FROM people p LEFT JOIN orders o ON p.n4 = o.item AND p.id IS NOT NULL
+42501 SELECT count(*) FROM people p LEFT JOIN orders o ON p.id = o.id LEFT JOIN orders r ON r.item = o.item
+42501 SELECT count(*) FROM people p FULL JOIN orders o ON p.n4 = o.item
+42501 SELECT count(*) FROM people p FULL JOIN orders o ON p.id = o.id AND o.item > 3
+42501 SELECT count(*) FROM people p LEFT JOIN orders o ON p.n4 = o.item LEFT JOIN people r ON r.id = o.id AND r.id = p.id
+42501 SELECT count(*) FROM orders o JOIN lines l ON o.item = l.number
+42501 SELECT count(*) FROM lines l JOIN lines m ON l.part = m.part
+42501 SELECT count(*) FROM (SELECT city, count(*) AS n FROM people GROUP BY city) x JOIN orders o ON o.item = x.n
+42501 SELECT count(*) FROM people WHERE id NOT IN (SELECT part FROM lines)
+42501 SELECT count(*) FROM people p WHERE EXISTS (SELECT 1 FROM orders o WHERE o.item = p.n4)
+42501 SELECT count(*) FROM people p WHERE EXISTS (SELECT 1 FROM orders o WHERE o.id = p.id AND o.item < p.n4)
+42501 SELECT count(*) FROM people p WHERE EXISTS (SELECT 1 FROM orders o WHERE o.id = p.id AND p.n4 > 3)
+42501 SELECT count(*) FROM people WHERE n4 IN (SELECT count(*) FROM orders)
+42501 SELECT count(*) FROM items WHERE label IN (SELECT part FROM lines)
+42501 SELECT sum(s) FROM (SELECT id, sum(n8) AS s FROM people GROUP BY id) x
+42501 SELECT count(*) FROM (SELECT id, array_agg(n4) AS a FROM people GROUP BY id) x
+42803 SELECT sum(n4) FROM (SELECT id, n4 FROM people GROUP BY id) x
+42501 SELECT count(*) FROM (SELECT id FROM people UNION SELECT id FROM orders) x
+42501 SELECT count(*) FROM (SELECT id FROM people UNION ALL SELECT home::text FROM homes) x
+42501 SELECT count(*) FROM (SELECT id FROM people UNION ALL SELECT city FROM people) x WHERE id IS NOT NULL AND false OR id = 'x'
+42501 SELECT id, sum(n4) FROM people GROUP BY id HAVING id IN (SELECT id FROM orders)
+42501 SELECT * FROM (SELECT id, sum(n4) FROM people GROUP BY id) x
 42501 SELECT count(*) FROM (SELECT city FROM people UNION ALL SELECT id FROM orders) x
 42601 SELECT count(*) FROM (SELECT row_number() OVER () AS r FROM people) x WHERE r < 3
-42601 SELECT count(*) FROM people WHERE n4 IN (SELECT item FROM orders)
-42601 SELECT count(*) FROM people WHERE EXISTS (SELECT 1 FROM orders)
-42601 SELECT count(*) FROM people WHERE n4 > (SELECT avg(item) FROM orders)
+42501 SELECT count(*) FROM people WHERE n4 IN (SELECT item FROM orders)
+42501 SELECT count(*) FROM people WHERE EXISTS (SELECT 1 FROM orders)
+42501 SELECT count(*) FROM people WHERE n4 > (SELECT avg(item) FROM orders)
 42883 SELECT count(*) FROM people WHERE random() < 0.5
 42883 SELECT count(*) FROM people WHERE now() > at
 42601 SELECT count(*) FROM people WHERE day < current_date
@@ -140,7 +161,8 @@ for line in REFUSED.split("\n"):
 db.execute("""
 DROP SCHEMA IF EXISTS shop CASCADE; CREATE SCHEMA shop;
 CREATE TABLE shop.people (id text, kind text, city text, n2 smallint, n4 integer, n8 bigint, money numeric, ratio float8, flag boolean, day date, at timestamp, atz timestamptz, secret text);
-CREATE TABLE shop.orders (id text, item integer, price numeric);
+CREATE TABLE shop.orders (id text, item integer, price numeric, number integer UNIQUE);
+CREATE TABLE shop.lines (number integer, part text, amount integer);
 CREATE TABLE shop.homes (home integer, id text);
 CREATE TABLE shop.items (item integer, label text);
 CREATE TABLE shop.sales (buyer text, place text, total integer);
@@ -202,27 +224,51 @@ def literal(v):
     return "NULL" if v is None else str(v) if not isinstance(v, str) else "'" + v + "'"
 
 
+# every shape gives columns p.id, kind, city, flag, at, n2, n4, money, ratio
+PLAIN = "id, kind, city, flag, at, n2, n4, money, ratio"
+RELATIONS = [
+    "people p LEFT JOIN orders o ON p.id = o.id", "people p LEFT JOIN orders o ON p.id = o.id AND o.item > 2", "orders o RIGHT JOIN people p USING (id)",
+    "orders o LEFT JOIN people p ON o.id = p.id", "people p FULL JOIN orders o ON p.id = o.id", "people p JOIN orders o ON p.id = o.id JOIN lines l ON l.number = o.number",
+    "people p LEFT JOIN (orders o JOIN lines l ON l.number = o.number) ON o.id = p.id", "orders o LEFT JOIN lines l ON l.number = o.number JOIN people p ON p.id = o.id",
+    "people p JOIN (SELECT number, id FROM orders) o ON o.id = p.id LEFT JOIN lines l USING (number)",
+    f"(SELECT {PLAIN} FROM people UNION ALL SELECT {PLAIN} FROM people WHERE n4 > 3) p",
+    f"(SELECT {PLAIN}, 1 AS w FROM people UNION ALL SELECT id, 'a', 'x', true, NULL, least(greatest(item, -4), 9), least(greatest(item, -4), 9), price, 0.5, 2 FROM orders) p",
+    "(SELECT id, min(kind) AS kind, max(city) AS city, bool_or(flag) AS flag, min(at) AS at, max(n2) AS n2, sum(n4) AS n4, avg(money) AS money, max(ratio) AS ratio, count(*) AS c FROM people GROUP BY id) p",
+    "(SELECT id, kind, min(city) AS city, bool_and(flag) AS flag, max(at) AS at, min(n2) AS n2, count(*) AS n4, sum(money) AS money, avg(ratio) AS ratio FROM people GROUP BY 1, 2 HAVING count(*) > 1) p",
+    "people p JOIN (SELECT id, sum(price) AS s, count(DISTINCT item) AS d FROM orders GROUP BY id) o ON o.id = p.id",
+    "people p LEFT JOIN (SELECT o.id, sum(amount) AS s FROM lines l JOIN orders o USING (number) GROUP BY o.id) o ON o.id = p.id",
+    "(SELECT DISTINCT id, kind, city, flag, at, n2, n4, money, ratio FROM people) p",
+    "(SELECT * FROM people WHERE id IN (SELECT id FROM orders WHERE item > 1)) p", "(SELECT * FROM people WHERE id NOT IN (SELECT id FROM orders)) p",
+    "(SELECT * FROM people x WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = x.id AND o.price > 20)) p",
+    "(SELECT * FROM people x WHERE id IN (SELECT id FROM orders GROUP BY id HAVING sum(price) > 30)) p",
+    "(SELECT * FROM people x WHERE n2 IN (SELECT item FROM items WHERE label <> 'l1')) p",
+    "(SELECT CASE WHEN id IN (SELECT id FROM orders) THEN 'a' ELSE 'b' END AS kind, id, city, flag, at, n2, n4, money, ratio FROM people) p",
+    "people p JOIN orders o ON o.id = p.id AND o.number IN (SELECT number FROM lines GROUP BY number HAVING count(*) > 1)",
+    "(SELECT 'a' AS kind, part AS city, amount > 3 AS flag, NULL::timestamp AS at, amount AS n2, amount AS n4, amount AS money, 0.5 AS ratio, 'x' AS id FROM lines) p",
+]
 KEYS = ["", "kind", "city", "flag", "n4 > 50", "kind, flag", "date_trunc('month', at)", "n2"]
 VALUES = ["count(*)", "count(city)", "count(DISTINCT p.id)", "sum(n4)", "sum(money)", "avg(n4)", "avg(money)", "avg(ratio)", "sum(n4 - n2)", "count(*) FILTER (WHERE flag)",
           "sum(n4) FILTER (WHERE n4 > 10)", "sum(money * 2)"]
-for world in range(40):
-    db.execute("TRUNCATE shop.people, shop.orders, shop.items")
+for world in range(100):
+    db.execute("TRUNCATE shop.people, shop.orders, shop.items, shop.lines")
     units = [f"u{i}" for i in range(8)]
     for _ in range(rnd.randrange(5, 60)):
         r = [rnd.choice(units + [None]), rnd.choice(["a", "b", "c", "zzz", None]), rnd.choice(["x", "y", "z", None]), rnd.randrange(-20, 20), rnd.randrange(-50, 200), 1,
              rnd.choice(["NaN", "-9", "0.07", "7.77", "1000", None]), rnd.choice(["NaN", "0.5", "7", None]), rnd.choice(["t", "f", None]), "2026-01-01",
              rnd.choice(["2026-01-05", "2026-02-05", "infinity", None])]
         db.execute("INSERT INTO shop.people (id, kind, city, n2, n4, n8, money, ratio, flag, day, at) VALUES (" + ",".join(map(literal, r)) + ")")
-    for _ in range(rnd.randrange(3, 40)):
-        db.execute(f"INSERT INTO shop.orders VALUES ({literal(rnd.choice(units))}, {rnd.randrange(5)}, {rnd.randrange(-5, 80)})")
+    for number in range(rnd.randrange(3, 40)):
+        db.execute(f"INSERT INTO shop.orders VALUES ({literal(rnd.choice(units + [None]))}, {rnd.randrange(5)}, {rnd.randrange(-5, 80)}, {number})")
+        for _ in range(rnd.randrange(4)):
+            db.execute(f"INSERT INTO shop.lines VALUES ({rnd.choice([number, number, 'NULL'])}, {literal(rnd.choice('pqr'))}, {rnd.randrange(-15, 15)})")
     db.execute("INSERT INTO shop.items SELECT n % 5, 'l' || n % 3 FROM generate_series(1, 9) n")
     plans = []
-    for _ in range(12):
+    for _ in range(20):
         keys, source = rnd.choice(KEYS), rnd.choice(["people p", "people p JOIN orders o ON p.id = o.id", "people p JOIN orders o USING (id) JOIN items i ON o.item = i.item",
-                                                     "people p LEFT JOIN items i ON p.n2 = i.item", "(SELECT * FROM people WHERE n4 > 0) p"])
-        if "items" in source and rnd.random() < 0.5:
+                                                     "people p LEFT JOIN items i ON p.n2 = i.item", "(SELECT * FROM people WHERE n4 > 0) p"] + RELATIONS)
+        if "items i" in source and rnd.random() < 0.5:
             keys = "label"
-        values = ", ".join(rnd.sample(VALUES, rnd.randrange(1, 4)))
+        values = ", ".join(rnd.sample([v for v in VALUES if "DISTINCT" not in v or "'x' AS id" not in source], rnd.randrange(1, 4)))
         where = rnd.choice(["", " WHERE n4 < 90", " WHERE flag OR n2 > 0", " WHERE kind IN ('a', 'b')"])
         sql = f"SELECT {keys + ', ' if keys else ''}{values} FROM {source}{where}" + (f" GROUP BY {keys}" if keys else "")
         p = plan(sql)
@@ -231,7 +277,11 @@ for world in range(40):
             continue
         plans.append((sql, p["blocks"][0], rows(p["blocks"][0])))
     gone = rnd.choice(units)
-    for t in ("people", "orders"):
+    # all of one person's rows, or those that one owner has: o has people, q has orders and lines
+    leaving = rnd.choice([("people", "orders"), ("people",), ("orders",)])
+    if "orders" in leaving:
+        db.execute(f"DELETE FROM shop.lines WHERE number IN (SELECT number FROM shop.orders WHERE id = '{gone}')")
+    for t in leaving:
         db.execute(f"DELETE FROM shop.{t} WHERE id = '{gone}'")
     for sql, b, before in plans:
         n = b["keys"]

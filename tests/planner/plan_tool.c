@@ -24,7 +24,7 @@ static void print_block(struct wr *w, const struct plan_block *b)
 		wr_fmt(w, "%s{\"kind\":%d,\"column\":%zu,\"linf\":", i ? "," : "", (int)v->kind, v->column);
 		number_put_i128(w, b->columns[b->spec.n_keys + i].linf);
 		wr_str(w, ",\"spread\":");
-		number_put_i128(w, v->kind == RELEASE_AVG ? (v->hi - v->lo) * b->figures.max_rows : 0);
+		number_put_i128(w, b->columns[b->spec.n_keys + i].linf_sum);
 		wr_str(w, "}");
 	}
 	wr_str(w, "]}");
