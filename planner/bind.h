@@ -27,6 +27,9 @@ MUST_CHECK bool bind_as(const struct binder *b, struct expr *x, enum sql_type t,
 /* Refuses sealed and fingerprint columns as operands: `what` is the use, as in "may not be compared". */
 MUST_CHECK bool bind_usable(const struct binder *b, const struct expr *x, struct error *e);
 
+/* Refuses sealed columns, whose equal values look different; fingerprints are fine: what is counted distinct or grouped inside. */
+MUST_CHECK bool bind_comparable(const struct binder *b, const struct expr *x, struct error *e);
+
 /* The range, magnitude and form that cover all of an expression's arguments. */
 void bind_cover(struct expr *x);
 

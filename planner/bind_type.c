@@ -68,6 +68,13 @@ bool bind_usable(const struct binder *b, const struct expr *x, struct error *e)
 	return at(b, x, e);
 }
 
+bool bind_comparable(const struct binder *b, const struct expr *x, struct error *e)
+{
+	bool fingerprint = x->kind == EXPR_COLUMN && expr_policy_column(x)->encoding == ENCODING_FINGERPRINT;
+
+	return fingerprint || bind_usable(b, x, e);
+}
+
 static int width(enum sql_type t)
 {
 	switch (t) {

@@ -18,7 +18,7 @@ static bool refuse(const struct block *b, int location, struct error *e, const c
 }
 
 /* For people: a column's name, or what kind of expression it is. */
-static const char *label_of(const struct expr *x)
+const char *block_label(const struct expr *x)
 {
 	if (x->kind == EXPR_COLUMN)
 		return expr_policy_column(x)->name;
@@ -43,7 +43,7 @@ static bool open_key(struct block *b, const Node *n, struct key *k, size_t numbe
 		return refuse(b, k->expr->location, e, "GROUP BY: float", "double precision values cannot be group keys",
 			      "Cast or round to a number of digits: round(x::numeric, 2), x::integer.");
 	k->name = arena_printf(a, "k%zu", number);
-	k->label = label_of(k->expr);
+	k->label = block_label(k->expr);
 	return k->name ? true : fail_memory(e);
 }
 
@@ -98,135 +98,6 @@ bool block_has_column(const struct block *b, const char *name)
 	return false;
 }
 
-/* --- aggregates --------------------------------------------------------------------------------------------------------- */
-
-/* Bounds of a summed expression in grid units, and the type that PostgreSQL gives the result. */
-static bool sum_bounds(struct block *b, struct aggregate *g, int location, struct error *e)
-{
-	const struct range *r = &g->arg->range;
-	const i128 most = (i128)1 << 53;
-
-	if (!r->known) {
-		const char *label = label_of(g->arg);
-		fail(e, ERR_RULE, "%s needs bounds on \"%s\"", g->kind == AGGREGATE_SUM ? "sum" : "avg", label);
-		error_rule(e, "bounds");
-		error_detail(e, "Noise is scaled to the largest contribution that one person could make, and nothing in the policy or the query limits it.");
-		error_hint(e, "Write bounds into the query, such as sum(least(greatest(%s, 0), 100)), or ask the owner to declare them.", label);
-		return planning_at(b->planning, location, e);
-	}
-	g->grid = type_is_integer(g->arg->type) ? (struct decimal){ 1, 0 } : r->grid;
-	if (g->grid.digits <= 0)
-		g->grid.digits = 1;
-	if (!decimal_ceil_div(r->lo, g->grid, &g->lo) || !decimal_floor_div(r->hi, g->grid, &g->hi) || g->lo > g->hi || g->lo < -most ||
-	    g->hi > most) {
-		fail(e, ERR_RULE, "the bounds of \"%s\" are too wide for its grid", label_of(g->arg));
-		error_rule(e, "bounds");
-		error_hint(e, "Clamp it: sum(least(greatest(x, 0), 100)).");
-		return planning_at(b->planning, location, e);
-	}
-	return true;
-}
-
-static enum sql_type sum_type(enum aggregate_kind kind, enum sql_type arg)
-{
-	if (arg == TYPE_FLOAT8)
-		return TYPE_FLOAT8;
-	if (kind == AGGREGATE_SUM && (arg == TYPE_INT2 || arg == TYPE_INT4))
-		return TYPE_INT8;
-	return TYPE_NUMERIC;
-}
-
-static bool is_unit(const struct block *b, const struct expr *x)
-{
-	return b->dp && x && unit_is_column(x);
-}
-
-static bool classify_count(struct block *b, const PgQuery__FuncCall *f, struct aggregate *g, struct error *e)
-{
-	g->type = TYPE_INT8;
-	if (f->agg_star || f->n_args == 0) {
-		g->kind = AGGREGATE_ROWS;
-		return true;
-	}
-	if (!f->agg_distinct) {
-		g->kind = AGGREGATE_COUNT;
-		return true;
-	}
-	g->kind = is_unit(b, g->arg) ? AGGREGATE_UNITS : AGGREGATE_DISTINCT;
-	if (g->kind == AGGREGATE_DISTINCT && b->dp)
-		return refuse(b, f->location, e, "aggregates", "COUNT(DISTINCT) is supported for the privacy unit only, in this version",
-			      "Count units, or count rows grouped by the column.");
-	return true;
-}
-
-static bool read_aggregate(struct block *b, const PgQuery__FuncCall *f, const char *name, struct aggregate *g, struct error *e)
-{
-	const struct binder binder = { .rel = &b->rel, .names = &b->names };
-	bool count = text_eq(name, "count"), sum = text_eq(name, "sum"), avg = text_eq(name, "avg");
-
-	*g = (struct aggregate){ .grid = { 1, 0 } };
-	if (!count && !sum && !avg)
-		return refuse(b, f->location, e, "aggregates", "this aggregate is not supported over protected rows in this version",
-			      "Supported: COUNT(*), COUNT(x), COUNT(DISTINCT unit), SUM, AVG, each with FILTER.");
-	if (f->n_agg_order || f->agg_within_group || f->func_variadic || (f->agg_distinct && !count) || f->n_args > 1 ||
-	    (!count && f->n_args != 1))
-		return refuse(b, f->location, e, "aggregates", "this form of aggregate is not supported over protected rows",
-			      "Use it without DISTINCT, ORDER BY or several arguments.");
-	if (f->agg_filter && !bind_condition(&binder, f->agg_filter, "FILTER", &g->filter, e))
-		return false;
-	if (f->n_args == 1 && !bind_under(&binder, g->filter, f->args[0], &g->arg, e))
-		return false;
-	if (count)
-		return (!g->arg || bind_as(&binder, g->arg, TYPE_TEXT, e)) && classify_count(b, f, g, e);
-	g->kind = sum ? AGGREGATE_SUM : AGGREGATE_AVG;
-	if (!bind_usable(&binder, g->arg, e) || !bind_as(&binder, g->arg, TYPE_NUMERIC, e))
-		return false;
-	if (!sql_type_is_number(g->arg->type)) {
-		fail(e, ERR_NO_FUNCTION, "function %s(%s) does not exist over protected rows", name, sql_type_name(g->arg->type));
-		error_rule(e, "types");
-		error_hint(e, "%s takes numbers.", name);
-		return planning_at(b->planning, f->location, e);
-	}
-	g->type = sum_type(g->kind, g->arg->type);
-	return !b->dp || sum_bounds(b, g, f->location, e);
-}
-
-static bool same_aggregate(const struct aggregate *x, const struct aggregate *y)
-{
-	if (x->kind != y->kind || !x->arg != !y->arg || !x->filter != !y->filter)
-		return false;
-	return (!x->arg || expr_equal(x->arg, y->arg)) && (!x->filter || expr_equal(x->filter, y->filter));
-}
-
-static bool aggregate_column(struct block *b, const PgQuery__FuncCall *f, int *column, struct error *e)
-{
-	const char *name = f->funcname[f->n_funcname - 1]->string->sval;
-	struct arena *a = b->planning->arena;
-	struct aggregate g;
-
-	if (!read_aggregate(b, f, name, &g, e) || !block_check_aggregate(b, &g, f->location, e))
-		return false;
-	for (size_t i = 0; i < b->n_aggregates; i++) {
-		if (same_aggregate(&b->aggregates[i], &g)) {
-			*column = (int)(b->n_keys + i);
-			return true;
-		}
-	}
-	g.name = arena_printf(a, "a%zu", b->n_aggregates + 1);
-	g.label = arena_printf(a, "%s(%s%s)%s", name, f->agg_distinct ? "distinct " : "", g.arg ? label_of(g.arg) : "*", g.filter ? " filtered" : "");
-	b->aggregates = arena_grow(a, b->aggregates, b->n_aggregates, &b->cap_aggregates, sizeof(*b->aggregates));
-	if (!g.name || !g.label || !b->aggregates)
-		return fail_memory(e);
-	if (b->n_aggregates >= 64) {
-		fail(e, ERR_TOO_COMPLEX, "at most 64 aggregates are supported in one query");
-		error_rule(e, "limits");
-		return error_hint(e, "Ask two queries.");
-	}
-	b->aggregates[b->n_aggregates] = g;
-	*column = (int)(b->n_keys + b->n_aggregates++);
-	return true;
-}
-
 bool block_column(struct block *b, const Node *expr, int *column, struct error *e)
 {
 	const struct binder binder = { .rel = &b->rel, .names = &b->names };
@@ -235,7 +106,11 @@ bool block_column(struct block *b, const Node *expr, int *column, struct error *
 
 	*column = -1;
 	if (expr->node_case == PG_QUERY__NODE__NODE_FUNC_CALL && post_is_aggregate(expr->func_call))
-		return aggregate_column(b, expr->func_call, column, e);
+		return block_aggregate(b, expr->func_call, column, e);
+	if (expr->node_case == PG_QUERY__NODE__NODE_FUNC_CALL && block_interval_end(b, expr->func_call, column, e))
+		return true;
+	if (e->code != ERR_NONE)
+		return false;
 	if (expr->node_case == PG_QUERY__NODE__NODE_A_CONST || expr->node_case == PG_QUERY__NODE__NODE_PARAM_REF)
 		return true;
 	if (expr->node_case != PG_QUERY__NODE__NODE_COLUMN_REF && !b->expression_keys)
@@ -255,7 +130,7 @@ bool block_column(struct block *b, const Node *expr, int *column, struct error *
 	}
 	if (column_ref) {
 		fail(e, ERR_GROUPING, "column \"%s\" must appear in the GROUP BY clause or be used in an aggregate function",
-		     label_of(x));
+		     block_label(x));
 		error_rule(e, "row-level output");
 		error_hint(e, "Group by it, or aggregate it.");
 		return planning_at(b->planning, x->location, e);

@@ -2,6 +2,7 @@
 #ifndef NG_PLANNER_BLOCK_PARTS_H
 #define NG_PLANNER_BLOCK_PARTS_H
 
+#include "mechanisms/released.h"
 #include "planner/bind.h"
 #include "planner/emit.h"
 #include "planner/functions.h"
@@ -11,18 +12,31 @@ enum aggregate_kind {
 	AGGREGATE_ROWS,     /* count(*) */
 	AGGREGATE_COUNT,    /* count(x) */
 	AGGREGATE_UNITS,    /* count(distinct unit) */
-	AGGREGATE_DISTINCT, /* count(distinct x): exact releases only */
+	AGGREGATE_DISTINCT, /* count(distinct x) */
 	AGGREGATE_SUM,
-	AGGREGATE_AVG
+	AGGREGATE_AVG,
+	AGGREGATE_MOMENT,   /* variances, covariances, correlation, regression: statistics of noised moments */
+	AGGREGATE_QUANTILE, /* percentiles, min, max: ranks of a noised tree of counts */
+	AGGREGATE_OTHER     /* any other of PostgreSQL's: exact releases only */
 };
 
 struct aggregate {
 	enum aggregate_kind kind;
-	struct expr *arg, *filter; /* NULL when there is none */
+	const char *function;      /* its name in PostgreSQL */
+	struct expr *arg, *filter; /* NULL when there is none; MOMENT: arg is x, the second argument of a pair's function */
+	struct expr *arg_y;        /* MOMENT of a pair: y, the first argument */
 	enum sql_type type;
 	const char *name, *label;
-	struct decimal grid; /* SUM, AVG under DP: one grid unit, and the clamp in grid units */
+	struct decimal grid; /* DP: one grid unit of arg, and the clamp in grid units */
 	i128 lo, hi;
+	struct decimal grid_y;
+	i128 lo_y, hi_y;
+	enum moment what;    /* MOMENT */
+	size_t n_parts;      /* MOMENT: that it and all that share its draw need */
+	struct decimal rank; /* QUANTILE */
+	size_t rank_at;      /* QUANTILE: index of its rank among those of the draw */
+	enum release_end end;
+	size_t shared;       /* 0: noised on its own; k: shows the draw of aggregate k - 1 */
 };
 
 struct key {
@@ -59,6 +73,15 @@ MUST_CHECK bool block_check_aggregate(struct block *b, const struct aggregate *g
 
 /* Refuses a group key that the aggregation rule does not list as a dimension. */
 MUST_CHECK bool block_check_key(struct block *b, const struct expr *key, struct error *e);
+
+/* An aggregate call as a released column; the same call twice is one. */
+MUST_CHECK bool block_aggregate(struct block *b, const PgQuery__FuncCall *f, int *column, struct error *e);
+
+/* noise_low(aggregate), noise_high(aggregate): true when f is one of them and *column is its column; false with *e empty: it is another function. */
+MUST_CHECK bool block_interval_end(struct block *b, const PgQuery__FuncCall *f, int *column, struct error *e);
+
+/* For people: a column's name, or what kind of expression it is. */
+const char *block_label(const struct expr *x);
 
 /* The public domain of a key, narrowed by conjuncts that compare it with constants; leaves domain NULL for private keys. */
 MUST_CHECK bool block_key_domain(struct block *b, struct key *k, struct error *e);

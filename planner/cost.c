@@ -36,21 +36,72 @@ static bool calibrate_part(const struct pricing *p, u128 linf, unsigned share_of
 	return p->gaussian ? calibrate_gaussian(l2, rho, out, e) : calibrate_laplace(l1, epsilon, out, e);
 }
 
-static bool value_noise(const struct block *b, const struct aggregate *g, const struct pricing *p, struct release_value *v,
-			struct plan_column *c, struct error *e)
+/* All that mechanisms/choose needs to know of one part. */
+static struct choose_terms part_terms(const struct pricing *p)
 {
+	return p->gaussian ? (struct choose_terms){ .account = CHOOSE_ZCDP, .rho = p->rho }
+			   : (struct choose_terms){ .account = CHOOSE_PURE, .epsilon = p->epsilon };
+}
+
+static bool moment_noise(const struct block *b, const struct aggregate *g, const struct pricing *p, struct release_value *v, struct error *e)
+{
+	const struct choose_terms terms = part_terms(p);
+	uint64_t rows = (uint64_t)b->max_rows * (b->owner_moves ? 2 : 1);
+
+	v->moment_bounds = (struct moments_bounds){ .lo_x = g->lo, .hi_x = g->hi, .lo_y = g->lo_y, .hi_y = g->hi_y, .grid_x = g->grid, .grid_y = g->grid_y };
+	v->n_parts = g->n_parts;
+	if (!moments_calibrate(&v->moment_bounds, v->n_parts, rows, p->groups, &terms, v->parts, e)) {
+		error_rule(e, "contribution");
+		return error_hint(e, "Narrow the bounds, or spend more.");
+	}
+	v->noise = v->parts[0].noise;
+	return true;
+}
+
+static bool quantile_noise(struct block *b, const struct aggregate *g, size_t index, const struct pricing *p, struct release_value *v, struct error *e)
+{
+	const struct quantile_grid tree = { .buckets = (uint64_t)(g->hi - g->lo) + 1, .branching = p->gaussian ? 8 : 16 };
+	struct decimal *ranks = arena_array(b->planning->arena, b->n_aggregates, struct decimal);
+	const u128 rows = (u128)b->max_rows * (b->owner_moves ? 2 : 1);
+	u128 l1, l2;
+
+	if (!ranks)
+		return fail_memory(e);
+	for (size_t i = 0; i < b->n_aggregates; i++) {
+		struct aggregate *other = &b->aggregates[i];
+		if (i != index && other->shared != index + 1)
+			continue;
+		other->rank_at = v->n_ranks;
+		ranks[v->n_ranks++] = other->rank;
+	}
+	v->tree = tree;
+	v->ranks = ranks;
+	u128 levels = quantile_levels(&tree);
+	if (__builtin_mul_overflow(rows * levels, (u128)p->groups, &l1) || __builtin_mul_overflow(l1, rows, &l2)) {
+		fail(e, ERR_TOO_COMPLEX, "the sensitivity of this query is too large");
+		return error_rule(e, "contribution");
+	}
+	return p->gaussian ? calibrate_gaussian(l2, p->rho, &v->noise, e) : calibrate_laplace(l1, p->epsilon, &v->noise, e);
+}
+
+static bool value_noise(struct block *b, size_t index, const struct pricing *p, struct release_value *v, struct plan_column *c, struct error *e)
+{
+	const struct aggregate *g = &b->aggregates[index];
 	const u128 rows = (u128)b->max_rows;
 	u128 linf = g->kind == AGGREGATE_UNITS ? 1 : rows;
 	u128 reach = absolute(g->lo) > absolute(g->hi) ? absolute(g->lo) : absolute(g->hi);
 
 	if (b->owner_moves && g->lo < 0 && g->hi > 0)
 		reach = absolute(g->lo) + absolute(g->hi);
-
 	if (g->kind == AGGREGATE_SUM)
 		linf = rows * reach;
 	if (linf == 0)
 		linf = 1; /* bounds [0, 0]: still noised */
 	c->linf = (i128)linf;
+	if (g->kind == AGGREGATE_MOMENT)
+		return moment_noise(b, g, p, v, e);
+	if (g->kind == AGGREGATE_QUANTILE)
+		return quantile_noise(b, g, index, p, v, e);
 	if (g->kind != AGGREGATE_AVG)
 		return calibrate_part(p, linf, 1, &v->noise, e);
 	u128 spread = rows * (u128)(g->hi - g->lo) * (b->owner_moves ? 2 : 1);
@@ -61,7 +112,35 @@ static bool value_noise(const struct block *b, const struct aggregate *g, const 
 
 static enum release_kind kind_of(const struct aggregate *g)
 {
-	return g->kind == AGGREGATE_SUM ? RELEASE_SUM : g->kind == AGGREGATE_AVG ? RELEASE_AVG : RELEASE_COUNT;
+	switch (g->kind) {
+	case AGGREGATE_SUM:
+		return RELEASE_SUM;
+	case AGGREGATE_AVG:
+		return RELEASE_AVG;
+	case AGGREGATE_MOMENT:
+		return RELEASE_MOMENT;
+	case AGGREGATE_QUANTILE:
+		return RELEASE_QUANTILE;
+	default:
+		return RELEASE_COUNT;
+	}
+}
+
+/* How many columns of the upstream an aggregate reads. */
+static size_t width_of(const struct block *b, const struct aggregate *g)
+{
+	if (g->shared > 0)
+		return 0;
+	if (!b->dp)
+		return 1;
+	return g->kind == AGGREGATE_AVG ? 2 : g->kind == AGGREGATE_MOMENT ? g->n_parts : 1;
+}
+
+static enum release_format format_of(const struct aggregate *g)
+{
+	if (type_is_integer(g->type))
+		return FORMAT_INT8;
+	return g->kind == AGGREGATE_MOMENT && g->type == TYPE_FLOAT8 ? FORMAT_FLOAT8 : FORMAT_DECIMAL;
 }
 
 static bool make_values(struct block *b, const struct pricing *p, size_t first, struct release_value *values, struct plan_column *columns,
@@ -73,21 +152,34 @@ static bool make_values(struct block *b, const struct pricing *p, size_t first, 
 		const struct aggregate *g = &b->aggregates[i];
 		struct release_value *v = &values[i];
 		struct plan_column *c = &columns[b->n_keys + i];
-		*v = (struct release_value){ .column = column, .grid = g->grid, .lo = g->lo, .hi = g->hi };
+		*v = (struct release_value){ .column = column, .grid = g->grid, .lo = g->lo, .hi = g->hi, .end = g->end, .shared = g->shared, .what = g->what };
 		*c = (struct plan_column){ .name = g->name, .type = g->type, .label = g->label, .noised = b->dp };
-		column += g->kind == AGGREGATE_AVG && b->dp ? 2 : 1;
+		column += width_of(b, g);
 		if (!b->dp) {
 			v->kind = RELEASE_EXACT;
 			v->format = FORMAT_ASIS;
 			continue;
 		}
 		v->kind = kind_of(g);
-		v->format = g->type == TYPE_INT8 ? FORMAT_INT8 : FORMAT_DECIMAL;
-		v->extra_scale = 6;
-		if (!value_noise(b, g, p, v, c, e))
+		v->format = format_of(g);
+		v->extra_scale = v->kind == RELEASE_AVG || v->kind == RELEASE_MOMENT ? 6 : 0;
+		if (g->shared > 0) { /* its own figures are those of the draw */
+			const struct release_value *from = &values[g->shared - 1];
+			v->column = from->column;
+			v->noise = from->noise;
+			v->noise_sum = from->noise_sum;
+			v->rank = g->rank_at;
+			*c = columns[b->n_keys + g->shared - 1];
+			c->name = g->name;
+			c->type = g->type;
+			c->label = g->label;
+			continue;
+		}
+		if (!value_noise(b, i, p, v, c, e))
 			return false;
+		v->rank = g->rank_at;
 		c->noise = v->noise;
-		if (v->kind != RELEASE_AVG)
+		if (v->kind == RELEASE_COUNT || v->kind == RELEASE_SUM)
 			c->half_width = noise_half_width(&v->noise, b->planning->settings->confidence) * decimal_double(g->grid);
 	}
 	return true;
@@ -189,6 +281,7 @@ static bool describe(struct block *b, const struct pricing *p, bool ranked, size
 	const char *selection = "no groups";
 
 	out->figures.unit = b->unit_name;
+	out->figures.owner_moves = b->owner_moves;
 	out->figures.max_rows = b->max_rows;
 	out->figures.max_groups = (int64_t)p->groups;
 	out->figures.bounding = ranked ? "per-unit clamp, sampled groups" : "per-unit clamp";
@@ -234,7 +327,9 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 		if (all_public && p.groups > product)
 			p.groups = product ? product : 1;
 	}
-	uint64_t parts = b->n_aggregates + !all_public;
+	uint64_t parts = !all_public;
+	for (size_t i = 0; i < b->n_aggregates; i++)
+		parts += b->aggregates[i].shared == 0;
 	if (parts == 0)
 		parts = 1;
 	p.epsilon.pico = share->epsilon.pico / parts;
@@ -244,6 +339,7 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 	}
 	p.rho.pico = total.pico / parts;
 	out->spec.private_noise = true;
+	out->spec.confidence = b->planning->settings->confidence;
 	out->spec.selection = SELECT_ALL;
 	if (!make_values(b, &p, b->n_keys + !all_public, values, columns, e) || (!all_public && !threshold(b, share, &p, out, e)))
 		return false;

@@ -16,6 +16,7 @@ struct emit {
 	const char **params;
 	size_t n_params, cap_params;
 	int timezone_param; /* 0: not used yet */
+	int seed_param;     /* likewise */
 	bool no_memory;
 };
 

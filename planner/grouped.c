@@ -75,7 +75,7 @@ static bool bind_key(struct grouped *g, const PgQuery__SelectStmt *s, const Node
 		return rel_refuse(b.rel, n->grouping_set->location, e, "protected part: GROUP BY", "grouping sets are not allowed inside a sub-select",
 				  "Use them in the outer query.");
 	n = key_node(s, g->names, n);
-	if (!bind_expr(&b, n, &x, e) || !bind_as(&b, x, TYPE_TEXT, e))
+	if (!bind_expr(&b, n, &x, e) || !bind_comparable(&b, x, e) || !bind_as(&b, x, TYPE_TEXT, e))
 		return false;
 	g->expression_keys = g->expression_keys || x->kind != EXPR_COLUMN;
 	return add_key(g->derived, b.rel->planning, x, key_name(n), e);
@@ -262,7 +262,7 @@ static bool read_inner(const struct binder *inner, const PgQuery__FuncCall *f, s
 		return true;
 	if (!bind_under(inner, g->filter, f->args[0], &g->arg, e) || !bind_as(inner, g->arg, TYPE_TEXT, e))
 		return false;
-	return count || bind_usable(inner, g->arg, e);
+	return count ? !g->distinct || bind_comparable(inner, g->arg, e) : bind_usable(inner, g->arg, e);
 }
 
 static bool same_inner(const struct inner_aggregate *x, const struct inner_aggregate *y)

@@ -112,6 +112,7 @@ struct plan_block {
 	struct {
 		const char *unit;          /* privacy unit, NULL without DP */
 		int64_t max_rows, max_groups; /* in force for this block; 1 and 1 when proven */
+		bool owner_moves;          /* priced for one owner's rows of a unit leaving too: values change both ways, groups count twice */
 		const char *bounding;      /* "none needed", "per-unit clamp", "per-unit clamp, sampled groups" */
 		const char *selection;     /* "no groups", "public domain of 4 groups", "private keys: threshold 23 (delta 1e-8)" */
 		const char *mechanism;     /* "discrete Laplace" or "discrete Gaussian" */

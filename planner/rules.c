@@ -184,6 +184,8 @@ bool block_check_aggregate(struct block *b, const struct aggregate *g, int locat
 		error_hint(e, "Write count(column), sum(column) or avg(column) with a column that the rule lists.");
 		return planning_at(b->planning, location, e);
 	}
+	if (g->kind != AGGREGATE_COUNT && g->kind != AGGREGATE_DISTINCT && g->kind != AGGREGATE_UNITS && g->kind != AGGREGATE_SUM && g->kind != AGGREGATE_AVG)
+		return refuse_column(b, g->arg, "aggregated this way", "The rule lists the functions of each column.", e);
 	const struct policy_table *t = expr_policy_table(g->arg);
 	if (t->rule == RULE_AGGREGATION && !column_set_has(&t->aggregation.aggregates[function_of(g)], g->arg->column))
 		return refuse_column(b, g->arg, "aggregated this way", "The rule lists the functions of each column.", e);

@@ -94,13 +94,22 @@ REFUSED = """42501 SELECT * FROM people
 42501 SELECT sum(n8) FROM people
 42501 SELECT avg(n8) FROM people
 42501 SELECT sum(id) FROM people
-42501 SELECT min(n4) FROM people
-42501 SELECT max(n4) FROM people
+42501 SELECT min(n8) FROM people
+42501 SELECT max(n8) FROM people
 42501 SELECT array_agg(n4) FROM people
 42501 SELECT string_agg(city, ',') FROM people
-42501 SELECT stddev(n4) FROM people
-42501 SELECT count(DISTINCT city) FROM people
+42501 SELECT stddev(n8) FROM people
+42501 SELECT mode() WITHIN GROUP (ORDER BY n4) FROM people
 42501 SELECT sum(DISTINCT n4) FROM people
+42501 SELECT percentile_cont(n2) WITHIN GROUP (ORDER BY n4) FROM people
+42501 SELECT percentile_cont(1.5) WITHIN GROUP (ORDER BY n4) FROM people
+42501 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY n4 DESC) FROM people
+42883 SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY city) FROM people
+42883 SELECT min(city) FROM people
+42501 SELECT corr(n4, n8) FROM people
+42501 SELECT noise_low(n4) FROM people
+42501 SELECT noise_high(3) FROM people
+42501 SELECT count(DISTINCT secret) FROM people
 42501 SELECT count(secret = 'x') FROM people
 42501 SELECT count(*) FROM people WHERE secret = 'x'
 42501 SELECT count(*) FROM people WHERE id = 'abc'
@@ -195,6 +204,9 @@ statements += [f"SELECT count(*) FILTER (WHERE {x} = 'a') FROM people" for x in 
 statements += [f"SELECT {x}, count(*) FROM people GROUP BY 1" for x in texts + times + ["n4 + n8", "n8 / n4", "money", "day - day", "flag", "n4 > 3"]]
 statements += [f"SELECT sum({x}), avg({x}) FROM people" for x in ["n2", "n4", "money", "ratio", "n4 * 2", "money + ratio", "least(greatest(n8, 0), 10)", "-money", "abs(n2)", "n4 - n2 * 3",
                                                                    "CASE WHEN flag THEN n4 ELSE 0 END", "coalesce(money, 1)"]]
+statements += [f"SELECT count(DISTINCT {x}) FROM people" for x in numbers + texts + times]
+for x in ["n2", "n4", "money", "ratio", "least(greatest(n8, 0), 10)"]:
+    statements += [f"SELECT stddev({x}), corr({x}, n4), regr_r2(ratio, {x}) FROM people", f"SELECT kind, min({x}), max({x}), percentile_cont(0.25) WITHIN GROUP (ORDER BY {x}) FROM people GROUP BY 1"]
 statements += [f"SELECT count(*) FROM people WHERE city {op} 'a%'" for op in ("LIKE", "NOT LIKE", "ILIKE", "NOT ILIKE")]
 bad = []
 foreign = []
@@ -224,6 +236,24 @@ def literal(v):
     return "NULL" if v is None else str(v) if not isinstance(v, str) else "'" + v + "'"
 
 
+def moments(r, v):
+    """The parts that are noised: count, centred sums, centred squares (mechanisms/moments.h)."""
+    p = [int(c or 0) for c in r[v["column"]:v["column"] + v["parts"]]] if r else [0] * v["parts"]
+    for i, w in ((2, v["width_x"]), (4, v["width_y"])):
+        if i < len(p):
+            p[i] = 2 * p[i] - p[0] * w * w
+    return p
+
+
+def reaches(v, rows):
+    x, y = v["width_x"], v["width_y"]
+    return [rows * r for r in (1, x, x * x, y, y * y, x * y)]
+
+
+def histogram(r, v):
+    return {i: int(n) for i, n in (b.split(":") for b in (r[v["column"]] or "").split(",") if b)} if r else {}
+
+
 # every shape gives columns p.id, kind, city, flag, at, n2, n4, money, ratio
 PLAIN = "id, kind, city, flag, at, n2, n4, money, ratio"
 RELATIONS = [
@@ -248,7 +278,9 @@ RELATIONS = [
 ]
 KEYS = ["", "kind", "city", "flag", "n4 > 50", "kind, flag", "date_trunc('month', at)", "n2"]
 VALUES = ["count(*)", "count(city)", "count(DISTINCT p.id)", "sum(n4)", "sum(money)", "avg(n4)", "avg(money)", "avg(ratio)", "sum(n4 - n2)", "count(*) FILTER (WHERE flag)",
-          "sum(n4) FILTER (WHERE n4 > 10)", "sum(money * 2)"]
+          "sum(n4) FILTER (WHERE n4 > 10)", "sum(money * 2)", "count(DISTINCT n4)", "count(DISTINCT city)", "count(DISTINCT money) FILTER (WHERE flag)", "stddev(n4)", "var_pop(money)",
+          "corr(n4, money)", "regr_slope(money, n2)", "covar_samp(n2, n4) FILTER (WHERE n2 > 0)", "percentile_cont(0.5) WITHIN GROUP (ORDER BY n4)", "min(n4), max(n4)",
+          "percentile_disc(0.9) WITHIN GROUP (ORDER BY money)", "variance(n2), stddev_samp(n2), noise_low(avg(n2))", "noise_low(count(*)), noise_high(max(n2)), max(n2)"]
 for world in range(100):
     db.execute("TRUNCATE shop.people, shop.orders, shop.items, shop.lines")
     units = [f"u{i}" for i in range(8)]
@@ -291,6 +323,23 @@ for world in range(100):
             x, y = first.get(k), second.get(k)
             moved = False
             for v in b["values"]:
+                if v["shared"]:
+                    continue
+                if v["kind"] == 3:
+                    values = [moments(r, v) for r in (x, y)]
+                    for d, limit in zip((abs(p - q) for p, q in zip(*values)), reaches(v, b["rows"])):
+                        moved = moved or d > 0
+                        worst = max(worst, d / limit if limit else 0)
+                        if d > limit:
+                            wrong.append((sql, k, "moments", d, limit))
+                    continue
+                if v["kind"] == 4:
+                    h = [histogram(r, v) for r in (x, y)]
+                    d = sum(abs(h[0].get(i, 0) - h[1].get(i, 0)) for i in set(h[0]) | set(h[1]))
+                    moved = moved or d > 0
+                    if d > b["rows"]:
+                        wrong.append((sql, k, "histogram", d, b["rows"]))
+                    continue
                 for column, limit in [(v["column"], v["linf"])] + ([(v["column"] + 1, v["spread"])] if v["kind"] == 2 else []):
                     d = abs(int(x[column] or 0 if x else 0) - int(y[column] or 0 if y else 0))
                     moved = moved or d > 0
