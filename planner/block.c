@@ -7,8 +7,6 @@
 
 typedef PgQuery__Node Node;
 
-enum { KEYS_MAX = 16 };
-
 static bool refuse(const struct block *b, int location, struct error *e, const char *rule, const char *message, const char *hint)
 {
 	fail(e, ERR_RULE, "%s", message);
@@ -32,9 +30,6 @@ static bool open_key(struct block *b, const Node *n, struct key *k, size_t numbe
 	const struct binder binder = { .rel = &b->rel, .names = &b->names };
 	struct arena *a = b->planning->arena;
 
-	if (n->node_case == PG_QUERY__NODE__NODE_GROUPING_SET)
-		return refuse(b, n->grouping_set->location, e, "GROUP BY: sets", "ROLLUP, CUBE and GROUPING SETS are not supported yet",
-			      "Ask one query for each grouping.");
 	if (!bind_expr(&binder, n, &k->expr, e) || !bind_usable(&binder, k->expr, e) || !bind_as(&binder, k->expr, TYPE_TEXT, e))
 		return false;
 	if (!block_check_key(b, k->expr, e))
@@ -61,7 +56,7 @@ bool block_open(const struct planning *p, const struct cte *scope, const PgQuery
 	if (!b)
 		return fail_memory(e);
 	*b = (struct block){ .planning = p, .rel = { .planning = p, .scope = scope } };
-	b->keys = arena_array(p->arena, KEYS_MAX, struct key);
+	b->keys = arena_array(p->arena, BLOCK_KEYS_MAX, struct key);
 	if (!b->keys)
 		return fail_memory(e);
 	if (!rel_bind_from(&b->rel, s, scope, &b->names, e) || !list_tables(b, e) || !block_check_tables(b, e))
@@ -70,18 +65,49 @@ bool block_open(const struct planning *p, const struct cte *scope, const PgQuery
 	return true;
 }
 
-bool block_group(struct block *b, const Node *n, struct error *e)
+size_t block_keys(const struct block *b)
+{
+	return b->n_keys;
+}
+
+bool block_subset(const struct block *b, const bool keep[BLOCK_KEYS_MAX], struct block **out, struct error *e)
+{
+	struct arena *a = b->planning->arena;
+	struct block *c = arena_new(a, struct block);
+
+	if (!c)
+		return fail_memory(e);
+	*c = *b;
+	c->keys = arena_array(a, BLOCK_KEYS_MAX, struct key);
+	c->aggregates = arena_array(a, b->n_aggregates + 1, struct aggregate);
+	if (!c->keys || !c->aggregates)
+		return fail_memory(e);
+	if (b->n_aggregates > 0)
+		mem_copy(c->aggregates, b->aggregates, b->n_aggregates * sizeof(*c->aggregates));
+	c->n_keys = 0;
+	for (size_t i = 0; i < b->n_keys; i++) {
+		if (keep[i])
+			c->keys[c->n_keys++] = b->keys[i];
+	}
+	*out = c;
+	return true;
+}
+
+bool block_group(struct block *b, const Node *n, size_t *number, struct error *e)
 {
 	struct key k = { 0 };
 
-	if (b->n_keys == KEYS_MAX)
+	if (b->n_keys == BLOCK_KEYS_MAX)
 		return refuse(b, -1, e, "GROUP BY", "at most 16 group keys are supported", "Group by fewer columns.");
 	if (!open_key(b, n, &k, b->n_keys + 1, e))
 		return false;
 	for (size_t i = 0; i < b->n_keys; i++) {
-		if (expr_equal(b->keys[i].expr, k.expr))
+		if (expr_equal(b->keys[i].expr, k.expr)) {
+			*number = i;
 			return true;
+		}
 	}
+	*number = b->n_keys;
 	b->expression_keys = b->expression_keys || k.expr->kind != EXPR_COLUMN;
 	b->keys[b->n_keys++] = k;
 	return true;

@@ -63,8 +63,19 @@ struct block; /* one under construction, in the arena */
 MUST_CHECK bool block_open(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, struct block **out,
 			   struct error *e);
 
-/* Adds a group key (an expression over input columns; ordinals and aliases are resolved by the caller).  The same key twice is one. */
-MUST_CHECK bool block_group(struct block *b, const PgQuery__Node *key, struct error *e);
+enum { BLOCK_KEYS_MAX = 16 };
+
+/*
+ * Adds a group key (an expression over input columns; ordinals and aliases are resolved by the caller); *number is its place among the keys.  The same
+ * key twice is one.
+ */
+MUST_CHECK bool block_group(struct block *b, const PgQuery__Node *key, size_t *number, struct error *e);
+
+/* How many keys the block has: they are its first columns. */
+size_t block_keys(const struct block *b);
+
+/* The same block with some of its keys, for one of several grouping sets; columns keep their names.  Only when all columns are known. */
+MUST_CHECK bool block_subset(const struct block *b, const bool keep[BLOCK_KEYS_MAX], struct block **out, struct error *e);
 
 /* True when an input column has this name (also when it is ambiguous). */
 MUST_CHECK bool block_has_column(const struct block *b, const char *name);

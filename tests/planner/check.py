@@ -117,7 +117,10 @@ REFUSED = """42501 SELECT * FROM people
 42501 SELECT count(*) FROM people WHERE lower(id) = 'x'
 42501 SELECT kind, count(*) FROM people GROUP BY kind, secret
 42501 SELECT ratio, count(*) FROM people GROUP BY ratio
-42501 SELECT kind, count(*) FROM people GROUP BY ROLLUP (kind)
+42803 SELECT kind, city, count(*) FROM people GROUP BY ROLLUP (kind)
+42803 SELECT grouping(city), count(*) FROM people GROUP BY CUBE (kind)
+42501 SELECT count(*) FROM people GROUP BY CUBE (kind, city, flag, n2, n4, n8)
+42501 SELECT count(*) FROM (SELECT id, count(*) FROM people GROUP BY ROLLUP (id)) x
 42803 SELECT city, count(*) FROM people
 42803 SELECT kind, count(*) FROM people GROUP BY kind ORDER BY n4
 42703 SELECT count(nope) FROM people
