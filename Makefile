@@ -60,6 +60,12 @@ $(BUILD)/%.o: %.c
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
+# A test binary without noise, for comparing plans with PostgreSQL: tests/corpus/still.c.
+.PHONY: still
+still: $(BUILD)/tests/noisegate-still
+$(BUILD)/tests/noisegate-still: $(BUILD)/proxy/main.o $(BUILD)/tests/corpus/still.o $(call ordered,$(ROOMS))
+	$(CC) $(LDFLAGS) -Wl,--wrap=noise_sample,--wrap=select_threshold -o $@ $^ $(LIBS)
+
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)

@@ -165,6 +165,9 @@ static bool read_rank(const struct binder *binder, const struct block *b, const 
 	struct expr *x;
 	int low, high;
 
+	if (n->node_case == PG_QUERY__NODE__NODE_A_ARRAY_EXPR)
+		return refuse(b, n->a_array_expr->location, e, "aggregates", "a percentile takes one fraction over protected rows",
+			      "Write several percentiles as several columns: they share one charge.");
 	if (!bind_expr(binder, n, &x, e) || !bind_as(binder, x, TYPE_NUMERIC, e))
 		return false;
 	if (x->kind == EXPR_UNKNOWN_PARAM) {
@@ -180,7 +183,7 @@ static bool read_rank(const struct binder *binder, const struct block *b, const 
 
 static bool need_number(const struct block *b, const struct binder *binder, struct expr *x, const char *name, int location, struct error *e)
 {
-	if (!bind_usable(binder, x, e) || !bind_as(binder, x, TYPE_NUMERIC, e))
+	if (!bind_usable(binder, x, e) || (x->untyped && !bind_as(binder, x, TYPE_NUMERIC, e)))
 		return false;
 	if (sql_type_is_number(x->type))
 		return true;

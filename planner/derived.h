@@ -41,6 +41,9 @@ struct derived {
 	struct policy_table table; /* as seen from outside: columns with types, bounds, encodings; rule, unit's name, caps */
 	struct policy_column *columns;
 	size_t cap_columns;
+	/* IN (SELECT ...): the node it was read from and what that became, as GROUP BY 1 reads a select list's node again */
+	const void *origin;
+	struct expr *bound;
 };
 
 enum { INNER_AGGREGATES_MAX = 64 };

@@ -149,7 +149,7 @@ static const char *argument(struct emit *m, const struct function_row *f, size_t
 
 static void emit_call(struct emit *m, const struct expr *x)
 {
-	const char *args[3] = { "", "", "" };
+	const char *args[4] = { "", "", "", "" };
 
 	for (size_t i = 0; i < x->n_args; i++)
 		args[i] = argument(m, x->function, i, x->args[i]);

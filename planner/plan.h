@@ -29,6 +29,7 @@ struct plan_settings {
 	struct eps epsilon;             /* of the whole statement; 0: the policy's default */
 	struct delta delta;             /* likewise */
 	enum noise_choice mechanism;
+	int64_t now_micros;             /* now(), since 1970-01-01 00:00 UTC; 0: not known, and refused */
 	double confidence;              /* of reported intervals, default 0.95 */
 };
 

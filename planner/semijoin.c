@@ -235,6 +235,33 @@ static bool bind_pairs(const struct binder *b, const PgQuery__SubLink *l, const 
 	return p->n > 0 || refuse(b, l->location, e, "EXISTS needs a condition that ties it to the outer row", correlated);
 }
 
+/*
+ * GROUP BY 1 reads a node of the select list again: the same sub-select compared with the same expressions is the same condition.  (A CTE that is used
+ * twice shares nodes too, with other scans behind the names.)
+ */
+static bool reuse(const struct binder *b, const PgQuery__SubLink *l, struct expr **out, struct error *e)
+{
+	struct expr *left[PAIRS_MAX];
+	size_t n;
+
+	*out = NULL;
+	for (size_t i = 0; i < b->rel->n_selects; i++) {
+		const struct expr *bound = b->rel->selects[i]->bound;
+		if (b->rel->selects[i]->origin != l)
+			continue;
+		if (!left_side(b, l->testexpr, left, &n, e))
+			return false;
+		bool same = n == bound->n_args;
+		for (size_t j = 0; same && j < n; j++)
+			same = expr_equal(left[j], bound->args[j]);
+		if (!same)
+			continue;
+		*out = expr_copy(b->rel->planning->arena, bound);
+		return *out ? true : fail_memory(e);
+	}
+	return true;
+}
+
 bool semijoin_bind(const struct binder *b, const PgQuery__SubLink *l, struct expr **out, struct error *e)
 {
 	bool exists = l->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXISTS_SUBLINK, grouped = false;
@@ -242,6 +269,10 @@ bool semijoin_bind(const struct binder *b, const PgQuery__SubLink *l, struct exp
 		   (l->n_oper_name == 0 || (l->n_oper_name == 1 && text_eq(l->oper_name[0]->string->sval, "=")));
 	struct pairs p = { .n = 0 };
 
+	if (any && !reuse(b, l, out, e))
+		return false;
+	if (any && *out)
+		return true;
 	if ((!exists && !any) || l->subselect->node_case != PG_QUERY__NODE__NODE_SELECT_STMT)
 		return refuse(b, l->location, e, "this kind of sub-select is not supported inside the protected part",
 			      "Supported: x IN (SELECT ...), EXISTS (SELECT ... WHERE inner.unit = outer.unit). A scalar one: run it first, and write its result as a constant.");
@@ -253,8 +284,11 @@ bool semijoin_bind(const struct binder *b, const PgQuery__SubLink *l, struct exp
 		return false;
 	if (!finish(b, inner, &p, l->location, out, e))
 		return false;
-	if (!exists)
+	if (!exists) {
+		(*out)->select->origin = l;
+		(*out)->select->bound = *out;
 		return true;
+	}
 	/* EXISTS is never NULL */
 	struct expr *test = expr_make(b, EXPR_BOOL_TEST, TYPE_BOOL, l->location, 1);
 	if (!test)
