@@ -44,10 +44,34 @@ def run(sql):
 
 
 def show(name, how, sql, rows, seconds, names):
-    if how == "as is" and not result[0] and os.path.exists(path.replace(".sql", ".variant.sql")):
+    start = time.time()
+    exact = plain.execute(sql).fetchall()
+    print(f"Q{name}    {how:22} {len(rows):5}  {100 * error(rows, exact, names):10.2f}%  {seconds:.2f} ({time.time() - start:.2f})")
+
+
+asis, variants, alone = [], [], []
+print("query  how                     rows  median error  seconds (plain)")
+for path in sorted(glob.glob(folder + "/??.sql")):
+    name, how = path[-6:-4], "as is"
+    sql, variant = open(path).read(), path.replace(".sql", ".variant.sql")
+    try:
+        result = run(sql)
+        asis.append(name)
+    except psycopg.Error as e:
+        d = e.diag
+        check(f"Q{name} is refused with rule and hint", d.sqlstate in ("42501", "42601") and d.message_hint and "Rule:" in (d.message_detail or ""), (d.sqlstate, d.message_primary, d.message_hint))
+        print(f"     {d.message_primary}\n     HINT: {d.message_hint}")
+        try:
+            sql, how = open(variant).read(), "variant"
+            result = run(sql)
+            variants.append(name)
+        except (psycopg.Error, FileNotFoundError) as e:
+            check(f"Q{name} has a running variant", False, e)
+            continue
+    if how == "as is" and not result[0] and os.path.exists(variant):
         alone.append(name)  # each group is one customer: it runs, and rightly shows none
         show(name, "as is: groups of one", sql, *result)
-        sql, how = open(path.replace(".sql", ".variant.sql")).read(), "variant"
+        sql, how = open(variant).read(), "variant"
         result = run(sql)
     show(name, how, sql, *result)
 print(f"{len(asis)} as they are: {' '.join(asis)}\n{len(variants)} as variants: {' '.join(variants)}")
