@@ -152,7 +152,7 @@ static bool check_form(const struct block *b, const PgQuery__FuncCall *f, const 
 	bool count = text_eq(row->name, "count");
 	bool qualified = f->n_funcname == 2 && text_eq(f->funcname[0]->string->sval, "pg_catalog");
 
-	if ((f->n_funcname > 1 && !qualified) || f->func_variadic || (f->agg_distinct && !count) || f->agg_within_group != row->within_group ||
+	if ((f->n_funcname > 1 && !qualified) || f->func_variadic || (f->agg_distinct && !count && (b->dp || !text_eq(row->name, "sum"))) || f->agg_within_group != row->within_group ||
 	    f->n_agg_order != (row->within_group ? 1 : 0) || f->n_args > row->n_args || (!count && f->n_args != row->n_args))
 		return refuse_form(b, f, e);
 	return true;
@@ -240,6 +240,7 @@ static bool read_aggregate(struct block *b, const PgQuery__FuncCall *f, const ch
 		g->kind = AGGREGATE_ROWS;
 	if (row->kind == AGGREGATE_COUNT && f->agg_distinct)
 		g->kind = is_unit(b, g->arg) ? AGGREGATE_UNITS : AGGREGATE_DISTINCT;
+	g->distinct = row->kind == AGGREGATE_SUM && f->agg_distinct;
 	g->type = result_type(row, g->arg ? g->arg->type : TYPE_INT8);
 	if (row->kind == AGGREGATE_MOMENT)
 		g->n_parts = moments_needed(row->what);
@@ -264,7 +265,7 @@ static bool same_aggregate(const struct aggregate *x, const struct aggregate *y)
 {
 	int order;
 
-	return same_input(x, y) && x->end == y->end && text_eq(x->function, y->function) && x->type == y->type &&
+	return same_input(x, y) && x->end == y->end && x->distinct == y->distinct && text_eq(x->function, y->function) && x->type == y->type &&
 	       decimal_compare(x->rank, y->rank, &order) && order == 0;
 }
 

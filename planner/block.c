@@ -49,17 +49,18 @@ static bool list_tables(struct block *b, struct error *e)
 	return derived_tables(&b->rel, &b->tables, &b->n_tables, &cap, e);
 }
 
-bool block_open(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, struct block **out, struct error *e)
+bool block_open(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, bool rows, struct block **out, struct error *e)
 {
 	struct block *b = arena_new(p->arena, struct block);
 
 	if (!b)
 		return fail_memory(e);
-	*b = (struct block){ .planning = p, .rel = { .planning = p, .scope = scope } };
-	b->keys = arena_array(p->arena, BLOCK_KEYS_MAX, struct key);
+	*b = (struct block){ .planning = p, .rel = { .planning = p, .scope = scope }, .rows = rows };
+	b->cap_keys = rows ? POLICY_COLUMNS_MAX : BLOCK_KEYS_MAX;
+	b->keys = arena_array(p->arena, b->cap_keys, struct key);
 	if (!b->keys)
 		return fail_memory(e);
-	if (!rel_bind_from(&b->rel, s, scope, &b->names, e) || !list_tables(b, e) || !block_check_tables(b, e))
+	if (!rel_bind_from(&b->rel, s, scope, &b->names, e) || !list_tables(b, e) || !block_check_tables(b, s->n_distinct_clause > 0, e))
 		return false;
 	*out = b;
 	return true;
@@ -124,6 +125,62 @@ bool block_has_column(const struct block *b, const char *name)
 	return false;
 }
 
+/* An expression of row-level output: a column of its own, unless it is a constant or needs more than one row. */
+static bool row_column(struct block *b, const Node *n, int *column, struct error *e)
+{
+	const struct binder binder = { .rel = &b->rel, .names = &b->names };
+	struct error ignored = ERROR_INIT;
+	struct key k = { 0 };
+
+	if (!bind_expr(&binder, n, &k.expr, &ignored) || !bind_as(&binder, k.expr, TYPE_TEXT, &ignored)) {
+		if (n->node_case == PG_QUERY__NODE__NODE_COLUMN_REF)
+			*e = ignored;
+		return n->node_case != PG_QUERY__NODE__NODE_COLUMN_REF;
+	}
+	if (expr_is_constant(k.expr))
+		return true;
+	for (size_t i = 0; i < b->n_keys; i++) {
+		if (expr_equal(b->keys[i].expr, k.expr)) {
+			*column = (int)i;
+			return true;
+		}
+	}
+	if (b->n_keys == b->cap_keys)
+		return refuse(b, -1, e, "limits", "a result may have at most 256 columns", "Select fewer columns.");
+	if (!block_check_key(b, k.expr, e))
+		return false;
+	k.name = arena_printf(b->planning->arena, "k%zu", b->n_keys + 1);
+	k.label = block_label(k.expr);
+	*column = (int)b->n_keys;
+	b->keys[b->n_keys++] = k;
+	return k.name ? true : fail_memory(e);
+}
+
+size_t block_star(const struct block *b, const char *only)
+{
+	size_t n = 0;
+
+	for (size_t t = 0; t < b->names.n; t++)
+		n += !only || text_eq(only, b->names.tables[t].alias) ? b->names.tables[t].n : 0;
+	return n;
+}
+
+void block_star_column(const struct block *b, const char *only, size_t i, const char **alias, const char **name)
+{
+	for (size_t t = 0; t < b->names.n; t++) {
+		const struct visible *v = &b->names.tables[t];
+		if (only && !text_eq(only, v->alias))
+			continue;
+		if (i < v->n) {
+			*alias = v->alias;
+			*name = v->names[i];
+			return;
+		}
+		i -= v->n;
+	}
+	BUG_IF(true);
+}
+
 bool block_column(struct block *b, const Node *expr, int *column, struct error *e)
 {
 	const struct binder binder = { .rel = &b->rel, .names = &b->names };
@@ -131,6 +188,8 @@ bool block_column(struct block *b, const Node *expr, int *column, struct error *
 	struct expr *x;
 
 	*column = -1;
+	if (b->rows)
+		return row_column(b, expr, column, e);
 	if (expr->node_case == PG_QUERY__NODE__NODE_FUNC_CALL && post_is_aggregate(expr->func_call))
 		return block_aggregate(b, expr->func_call, column, e);
 	if (expr->node_case == PG_QUERY__NODE__NODE_FUNC_CALL && block_interval_end(b, expr->func_call, column, e))

@@ -410,8 +410,8 @@ static void emit_protected(struct emit *m, const struct block *b, bool ranked, b
 
 static void emit_exact_value(struct emit *m, const struct aggregate *g)
 {
-	const bool distinct = g->kind == AGGREGATE_DISTINCT || g->kind == AGGREGATE_UNITS;
-	const bool number = g->arg && sql_type_is_number(g->arg->type) && g->kind != AGGREGATE_COUNT && !distinct;
+	const bool distinct = g->kind == AGGREGATE_DISTINCT || g->kind == AGGREGATE_UNITS || g->distinct;
+	const bool number = g->arg && sql_type_is_number(g->arg->type) && g->kind != AGGREGATE_COUNT && (!distinct || g->distinct);
 	const bool within = text_eq(g->function, "percentile_cont") || text_eq(g->function, "percentile_disc");
 
 	wr_fmt(&m->w, "pg_catalog.%s(%s", g->function, distinct ? "DISTINCT " : "");
@@ -452,12 +452,13 @@ static void emit_exact(struct emit *m, const struct block *b)
 	}
 	for (size_t i = 0; i < b->rel.n_scans; i++) {
 		const struct policy_table *t = b->rel.scans[i]->table;
-		for (size_t j = 0; t->rule == RULE_AGGREGATION && j < t->aggregation.n_constraints; j++, separator = ", ")
+		for (size_t j = 0; j < t->aggregation.n_constraints; j++, separator = ", ")
 			wr_fmt(&m->w, "%spg_catalog.count(DISTINCT t%zu.c%zu)::pg_catalog.text", separator, b->rel.scans[i]->number,
 			       t->aggregation.constraints[j].column + 1);
 	}
 	emit_from_where(m, &b->rel, "");
-	emit_group_by(m, 1, b->n_keys);
+	if (!b->rows)
+		emit_group_by(m, 1, b->n_keys);
 	for (size_t i = 0; i < b->n_keys; i++)
 		wr_fmt(&m->w, "%s%zu", i == 0 ? " ORDER BY " : ", ", i + 1);
 }
@@ -482,7 +483,7 @@ static void mark_columns(const struct block *b)
 		struct scan *s = b->rel.scans[i];
 		for (size_t j = 0; j < s->n_on; j++)
 			emit_mark(s->on[j]);
-		for (size_t j = 0; s->table->rule == RULE_AGGREGATION && j < s->table->aggregation.n_constraints; j++)
+		for (size_t j = 0; j < s->table->aggregation.n_constraints; j++)
 			s->used[s->table->aggregation.constraints[j].column] = true;
 	}
 }

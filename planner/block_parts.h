@@ -31,6 +31,7 @@ struct aggregate {
 	i128 lo, hi;
 	struct decimal grid_y;
 	i128 lo_y, hi_y;
+	bool distinct;       /* sum(DISTINCT x): exact releases only */
 	enum moment what;    /* MOMENT */
 	size_t n_parts;      /* MOMENT: that it and all that share its draw need */
 	struct decimal rank; /* QUANTILE */
@@ -58,6 +59,8 @@ struct block {
 	size_t n_aggregates, cap_aggregates;
 	const struct policy_table **tables;
 	size_t n_tables;
+	bool rows;          /* row-level output: the keys are its columns */
+	size_t cap_keys;
 	bool dp;            /* some table is under differential privacy; else the release is exact */
 	struct expr *unit;  /* dp: of a row */
 	const char *unit_name;
@@ -66,7 +69,7 @@ struct block {
 };
 
 /* Refuses what the tables' analysis rules do not allow in FROM; finds the unit. */
-MUST_CHECK bool block_check_tables(struct block *b, struct error *e);
+MUST_CHECK bool block_check_tables(struct block *b, bool distinct, struct error *e);
 
 /* Refuses an aggregate that a rule does not allow (aggregation rule: listed functions over bare columns). */
 MUST_CHECK bool block_check_aggregate(struct block *b, const struct aggregate *g, int location, struct error *e);

@@ -362,7 +362,7 @@ static bool close_exact(struct block *b, struct release_value *values, struct pl
 
 	for (size_t i = 0; i < b->rel.n_scans; i++) {
 		const struct policy_table *t = b->rel.scans[i]->table;
-		n += t->rule == RULE_AGGREGATION ? t->aggregation.n_constraints : 0;
+		n += t->aggregation.n_constraints;
 	}
 	struct release_minimum *minimums = arena_array(b->planning->arena, n ? n : 1, struct release_minimum);
 	if (!minimums)
@@ -370,7 +370,7 @@ static bool close_exact(struct block *b, struct release_value *values, struct pl
 	n = 0;
 	for (size_t i = 0; i < b->rel.n_scans; i++) {
 		const struct policy_table *t = b->rel.scans[i]->table;
-		for (size_t j = 0; t->rule == RULE_AGGREGATION && j < t->aggregation.n_constraints; j++)
+		for (size_t j = 0; j < t->aggregation.n_constraints; j++)
 			minimums[n++] = (struct release_minimum){ column++, t->aggregation.constraints[j].minimum };
 	}
 	out->spec.selection = SELECT_MINIMUM;

@@ -75,8 +75,8 @@ static bool take_rule(struct derived *d, const char *name, struct error *e)
 		if (t->rule == RULE_DIFFERENTIAL_PRIVACY || t->rule == RULE_PUBLIC)
 			continue;
 		fail(e, ERR_RULE, "%s.%s may not be read in such a sub-select", t->schema, t->name);
-		error_rule(e, "aggregation");
-		error_detail(e, "rule \"aggregation\" of its owner \"%s\": its tables stand in FROM directly", t->owner);
+		error_rule(e, table_rule_name(t->rule));
+		error_detail(e, "rule \"%s\" of its owner \"%s\": its tables stand in FROM directly", table_rule_name(t->rule), t->owner);
 		error_hint(e, "Join it at the top of the query.");
 		return planning_at(d->rel->planning, -1, e);
 	}

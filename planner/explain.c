@@ -33,11 +33,6 @@ PRINTF_LIKE(2, 3) static void add(struct lines *l, const char *fmt, ...)
 	l->items[l->n++] = text;
 }
 
-static const char *rule_name(enum table_rule r)
-{
-	return r == RULE_PUBLIC ? "public" : r == RULE_AGGREGATION ? "aggregation" : "differential_privacy";
-}
-
 static const char *scale_text(struct arena *a, const struct noise *n)
 {
 	struct wr w;
@@ -87,7 +82,7 @@ static void explain_block(struct lines *l, const struct plan_settings *s, const 
 {
 	add(l, "Protected query %zu", number + 1);
 	for (size_t i = 0; i < b->n_tables; i++)
-		add(l, "  table %s.%s: rule %s of \"%s\"", b->tables[i]->schema, b->tables[i]->name, rule_name(b->tables[i]->rule),
+		add(l, "  table %s.%s: rule %s of \"%s\"", b->tables[i]->schema, b->tables[i]->name, table_rule_name(b->tables[i]->rule),
 		    b->tables[i]->owner);
 	if (b->figures.unit) {
 		add(l, "  privacy unit: %s; at most %lld rows a group and %lld groups of one unit count (%s)", b->figures.unit,

@@ -127,8 +127,8 @@ static bool take_unit(struct grouped *g, const char *alias, struct error *e)
 		const struct policy_table *t = d->rel->scans[i]->table;
 		if (t->rule == RULE_DIFFERENTIAL_PRIVACY && !*d->table.owner)
 			d->table.owner = t->owner;
-		if (t->rule == RULE_AGGREGATION || (flow.unit && t->rule != RULE_DIFFERENTIAL_PRIVACY && t->rule != RULE_PUBLIC))
-			return rel_refuse(d->rel, -1, e, "aggregation", "tables of this rule may not be grouped in a sub-select",
+		if (t->rule != RULE_DIFFERENTIAL_PRIVACY && t->rule != RULE_PUBLIC)
+			return rel_refuse(d->rel, -1, e, table_rule_name(t->rule), "tables of this rule may not be grouped in a sub-select",
 					  "Aggregate at the top of the query.");
 	}
 	if (flow.unit && !names_unit(d, &alone)) {

@@ -4,6 +4,7 @@
 #include "planner/ast.h"
 #include "planner/explain.h"
 #include "planner/post.h"
+#include "planner/template.h"
 
 typedef PgQuery__Node Node;
 
@@ -64,13 +65,10 @@ static bool refuse_rows(const struct planning *p, const PgQuery__SelectStmt *s, 
 {
 	const struct policy_table *t = some_table(p, s);
 
-	if (t && t->rule == RULE_PUBLIC)
-		return refuse(p, e, "row-level output", "row-level output from public tables is not supported yet",
-			      "Join it with a protected table and aggregate.");
 	if (t) {
 		fail(e, ERR_RULE, "row-level output from %s.%s is not allowed", t->schema, t->name);
 		error_detail(e, "rule \"%s\" of its owner \"%s\"",
-			     t->rule == RULE_AGGREGATION ? "aggregation" : "differential_privacy", t->owner);
+			     table_rule_name(t->rule), t->owner);
 		error_hint(e, "Ask for statistics: SELECT count(*) FROM %s.%s, or SELECT x, avg(y) ... GROUP BY x.", t->schema, t->name);
 	} else {
 		fail(e, ERR_RULE, "row-level output from protected tables is not allowed");
@@ -259,9 +257,9 @@ static bool close_blocks(const struct post *post, const struct accounts *a, stru
 	return true;
 }
 
-static bool plan_blocks(const struct planning *p, Node *statement, struct plan *plan, struct error *e)
+static bool plan_blocks(const struct planning *p, Node *statement, bool rows, struct plan *plan, struct error *e)
 {
-	struct post post = { .planning = p, .next_param = (int)p->n_params + 1 };
+	struct post post = { .planning = p, .next_param = (int)p->n_params + 1, .rows = rows };
 	struct accounts accounts = { .n = 0 };
 	PgQuery__SelectStmt *s = statement->select_stmt;
 	/* a WHERE above FROM items that are results already; a block's own WHERE is part of its question */
@@ -344,38 +342,56 @@ static bool plan_select(const struct planning *p, Node *statement, struct plan *
 
 	if (!query_kind(p, NULL, s, &kind, e))
 		return false;
+	if (kind == QUERY_RAW && !is_probe(s) && planning_shows_rows(p, NULL, s))
+		return plan_blocks(p, statement, true, plan, e);
 	if (kind == QUERY_RAW)
 		return plan_preview(p, s, plan, e);
 	if (kind == QUERY_NOISED)
-		return plan_blocks(p, statement, plan, e);
+		return plan_blocks(p, statement, false, plan, e);
 	if (s->with_clause) /* CTEs that nothing uses may be protected: they are dropped */
-		return plan_blocks(p, statement, plan, e);
+		return plan_blocks(p, statement, false, plan, e);
 	plan->kind = PLAN_SIDECAR;
 	plan->sidecar_sql = p->sql;
 	return post_check_free(p, NULL, s, false, e);
+}
+
+static bool planned(const struct planning *p, struct plan *plan, bool in_template, struct error *e)
+{
+	const PgQuery__ParseResult *tree;
+
+	if (!ast_parse(p->arena, p->sql, &tree, e))
+		return false;
+	if (tree->n_stmts != 1)
+		return fail(e, ERR_SYNTAX, "cannot insert multiple commands into a prepared statement");
+	Node *statement = tree->stmts[0]->stmt;
+	if (statement->node_case == PG_QUERY__NODE__NODE_EXPLAIN_STMT && !open_explain(p, &statement, plan, e))
+		return false;
+	struct planning approved = *p;
+	if (!in_template && !template_expand(p, statement, &approved.template, &approved.sql, e))
+		return false;
+	if (approved.template != p->template) { /* positions are those of the template's text from here on: of no use to the analyst */
+		bool ok = planned(&approved, plan, true, e);
+		e->position = 0;
+		return ok;
+	}
+	if (statement->node_case == PG_QUERY__NODE__NODE_CALL_STMT)
+		return refuse(p, e, "statement: CALL", "CALL is for the policy's templates only", "noisegate.rules lists them; otherwise send plain SELECT statements.");
+	if (statement->node_case != PG_QUERY__NODE__NODE_SELECT_STMT)
+		return refuse(p, e, "statement", "only SELECT can be planned", "Noisegate only reads.");
+	return plan_select(p, statement, plan, e);
 }
 
 bool plan_make(struct arena *a, const struct policy *policy, const struct plan_settings *settings, const char *sql,
 	       const struct plan_param *params, size_t n_params, const struct plan **out, struct error *e)
 {
 	const struct planning p = { .arena = a, .policy = policy, .settings = settings, .params = params, .n_params = n_params, .sql = sql };
-	const PgQuery__ParseResult *tree;
 	struct plan *plan = arena_new(a, struct plan);
 
 	*e = ERROR_INIT;
 	if (!plan)
 		return fail_memory(e);
-	if (!ast_parse(a, sql, &tree, e))
-		return false;
-	if (tree->n_stmts != 1)
-		return fail(e, ERR_SYNTAX, "cannot insert multiple commands into a prepared statement");
-	Node *statement = tree->stmts[0]->stmt;
 	plan->n_params = n_params;
-	if (statement->node_case == PG_QUERY__NODE__NODE_EXPLAIN_STMT && !open_explain(&p, &statement, plan, e))
-		return false;
-	if (statement->node_case != PG_QUERY__NODE__NODE_SELECT_STMT)
-		return refuse(&p, e, "statement", "only SELECT can be planned", "Noisegate only reads.");
-	if (!plan_select(&p, statement, plan, e))
+	if (!planned(&p, plan, false, e))
 		return false;
 	if ((plan->explain || plan->kind == PLAN_BLOCKS) && !explain_plan(a, settings, plan, e))
 		return false;

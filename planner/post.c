@@ -210,6 +210,48 @@ static bool name_targets(struct post *p, PgQuery__SelectStmt *s, struct error *e
 	return true;
 }
 
+/* SELECT * of row-level output: every column by its name. */
+static bool expand_stars(struct post *p, const struct block *b, PgQuery__SelectStmt *s, struct error *e)
+{
+	struct arena *a = p->planning->arena;
+	size_t total = s->n_target_list + s->n_target_list * block_star(b, NULL), n = 0;
+	Node **targets = arena_array(a, total + 1, Node *);
+
+	if (!targets)
+		return fail_memory(e);
+	for (size_t i = 0; i < s->n_target_list; i++) {
+		const Node *v = s->target_list[i]->res_target->val;
+		bool star = v->node_case == PG_QUERY__NODE__NODE_COLUMN_REF &&
+			    v->column_ref->fields[v->column_ref->n_fields - 1]->node_case == PG_QUERY__NODE__NODE_A_STAR;
+		if (!star) {
+			targets[n++] = s->target_list[i];
+			continue;
+		}
+		const char *only = v->column_ref->n_fields > 1 ? v->column_ref->fields[v->column_ref->n_fields - 2]->string->sval : NULL;
+		for (size_t j = 0; j < block_star(b, only); j++) {
+			const char *alias, *name;
+			const PgQuery__ParseResult *tree;
+			struct wr w;
+			block_star_column(b, only, j, &alias, &name);
+			wr_init(&w, a, 4096);
+			wr_str(&w, "SELECT ");
+			wr_sql_name(&w, alias);
+			wr_str(&w, ".");
+			wr_sql_name(&w, name);
+			wr_str(&w, " AS ");
+			wr_sql_name(&w, name);
+			if (!wr_ok(&w))
+				return fail_memory(e);
+			if (!ast_parse(a, wr_text(&w), &tree, e))
+				return false;
+			targets[n++] = tree->stmts[0]->stmt->select_stmt->target_list[0];
+		}
+	}
+	s->target_list = targets;
+	s->n_target_list = n;
+	return true;
+}
+
 /* --- a block becomes a relation over released rows --------------------------------------------------------------------------- */
 
 /* One set's rows: its own columns from the released cells, keys that it does not group by as NULL, its GROUPING values. */
@@ -220,7 +262,7 @@ static void put_set(struct wr *w, struct post *p, const struct block *all, const
 	wr_str(w, "SELECT ");
 	for (size_t i = 0; i < block_columns(all); i++) {
 		const char *name = block_column_name(all, (int)i), *type = sql_type_name(block_column_type(all, (int)i));
-		bool here = i >= keys || g->sets[set][i];
+		bool here = !g->several || i >= keys || g->sets[set][i];
 		wr_str(w, i ? ", " : "");
 		if (here)
 			wr_fmt(w, "u.%s::pg_catalog.%s AS %s", name, type, name);
@@ -305,7 +347,7 @@ static bool block_relation(struct post *p, struct block *b, const struct groupin
 	return true;
 }
 
-static bool rewrite_block(struct post *p, const struct cte *scope, PgQuery__SelectStmt *s, bool top, struct error *e)
+static bool rewrite_block(struct post *p, const struct cte *scope, PgQuery__SelectStmt *s, bool top, bool rows, struct error *e)
 {
 	struct arena *a = p->planning->arena;
 	struct grouping grouping;
@@ -317,7 +359,7 @@ static bool rewrite_block(struct post *p, const struct cte *scope, PgQuery__Sele
 	if (!w.alias)
 		return fail_memory(e);
 	s->with_clause = NULL;
-	if (!block_open(p->planning, scope, s, &w.block, e) || !name_targets(p, s, e))
+	if (!block_open(p->planning, scope, s, rows, &w.block, e) || (rows && !expand_stars(p, w.block, s, e)) || !name_targets(p, s, e))
 		return false;
 	s->with_clause = with;
 	if (!grouping_read(p->planning, w.block, s, &grouping, e))
@@ -477,6 +519,7 @@ static bool rewrite_with(struct post *p, const struct cte **scope, PgQuery__Sele
 
 static bool rewrite_any(struct post *p, const struct cte *scope, PgQuery__SelectStmt *s, bool top, struct error *e)
 {
+	const bool statement = top;
 	enum query_kind k;
 
 	if (!query_kind(p->planning, scope, s, &k, e))
@@ -493,6 +536,8 @@ static bool rewrite_any(struct post *p, const struct cte *scope, PgQuery__Select
 		       (!s->limit_count || ast_walk_node(s->limit_count, rewrite_visit, &w, e)) &&
 		       (!s->limit_offset || ast_walk_node(s->limit_offset, rewrite_visit, &w, e));
 	}
+	if (k == QUERY_RAW && statement && p->rows)
+		return rewrite_block(p, scope, s, top, true, e);
 	if (k == QUERY_RAW) {
 		refuse(p->planning, -1, e, "row-level output", "row-level output from protected tables is not allowed",
 		       "Aggregate: SELECT count(*), avg(x) ... GROUP BY ...");
@@ -513,7 +558,7 @@ static bool rewrite_any(struct post *p, const struct cte *scope, PgQuery__Select
 			return false;
 		from_raw = k == QUERY_RAW;
 	}
-	return from_raw ? rewrite_block(p, scope, s, top, e) : rewrite_outer(p, scope, s, e);
+	return from_raw ? rewrite_block(p, scope, s, top, false, e) : rewrite_outer(p, scope, s, e);
 }
 
 static bool rewrite(struct post *p, const struct cte *scope, PgQuery__SelectStmt *s, struct error *e)

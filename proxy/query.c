@@ -4,6 +4,7 @@
  */
 #include "base/log.h"
 #include "proxy/engine_state.h"
+#include "proxy/introspect.h"
 #include "proxy/notice.h"
 #include "proxy/params.h"
 #include "proxy/present.h"
@@ -266,8 +267,15 @@ bool engine_run(struct engine *g, const struct session_view *s, const char *sql,
 	struct query q = { .g = g, .view = s, .sql = sql, .formats = { formats, n_formats }, .arena = a };
 	struct result made = { 0 };
 
+	struct session_view own = *s;
+
 	*e = ERROR_INIT;
 	clock_phase(&q, PHASE_PLAN);
+	if (introspect_mentioned(sql)) {
+		q.view = s = &own;
+		if (!introspect_fill(g->ledger, g->policy->policy, a, &own, e))
+			return false;
+	}
 	if (!params_read(g->sidecar, s, sql, params, n_params, a, &q.params, e) ||
 	    !plan_make(a, g->policy->policy, &s->plan, sql, q.params.plan, n_params, &q.plan, e)) /* reads no data, costs nothing */
 		return false;

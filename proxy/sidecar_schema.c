@@ -1,6 +1,7 @@
 #include "proxy/sidecar_schema.h"
 
 #include "base/text.h"
+#include "proxy/introspect.h"
 
 void sidecar_database_name(const char *collaboration, char out[SIDECAR_NAME_MAX])
 {
@@ -89,7 +90,9 @@ static void table_comment(struct wr *c, const struct policy_table *t)
 		       (long long)t->max_groups);
 		break;
 	case RULE_AGGREGATION:
-		wr_str(c, "aggregation rule");
+	case RULE_LIST:
+	case RULE_CUSTOM:
+		wr_fmt(c, "%s rule", table_rule_name(t->rule));
 		break;
 	}
 }
@@ -160,4 +163,5 @@ void sidecar_mirror_sql(struct wr *w, const struct policy *p)
 		wr_str(w, " TO PUBLIC;");
 		put_table(w, &p->tables[i]);
 	}
+	introspect_schema_sql(w, p);
 }

@@ -159,7 +159,7 @@ REFUSED = """42501 SELECT * FROM people
 42501 SELECT count(buyer) FROM sales WHERE total > 3
 42501 SELECT count(*) FROM people p JOIN sales s ON p.city = s.place
 42501 SELECT home, count(*) FROM homes GROUP BY home
-42501 SELECT label FROM items
+42501 CALL p()
 42601 SELECT count(*) FROM people WHERE (id, n4) = ('a', 1)
 54001 SELECT count(*) FROM people WHERE n4 > 1{plus}""".replace("{plus}", " + 1" * 100000)
 for line in REFUSED.split("\n"):
