@@ -236,6 +236,68 @@ static bool make_charges(const struct planning *p, const struct accounts *a, str
 	return true;
 }
 
+static bool close_at(const struct post *post, const struct accounts *a, struct eps epsilon, struct delta delta, struct plan_block *blocks,
+		     struct error *e)
+{
+	for (size_t i = 0; i < post->n_blocks; i++) {
+		struct block_share share;
+		if (!block_price(post, a, post->blocks[i], epsilon, delta, &share) || !block_close(post->blocks[i], &share, &blocks[i], e))
+			return false;
+	}
+	return true;
+}
+
+/* The largest expected error of the blocks' counts and sums; *unknown when some other noised value has none. */
+static double worst_error(const struct plan_block *blocks, size_t n, bool *unknown)
+{
+	double worst = 0;
+
+	*unknown = false;
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j < blocks[i].n_columns; j++) {
+			const struct plan_column *c = &blocks[i].columns[j];
+			*unknown = *unknown || (c->noised && c->half_width <= 0);
+			worst = c->half_width > worst ? c->half_width : worst;
+		}
+	}
+	return worst;
+}
+
+enum { EPSILON_STEPS = 40 };
+
+/* Accuracy first: the least epsilon, to a thousandth, at which every count and sum is expected to be within the wanted error. */
+static bool least_epsilon(const struct post *post, const struct accounts *a, struct delta delta, struct plan_block *blocks, struct eps *out,
+			  struct error *e)
+{
+	const double wanted = decimal_double(post->planning->settings->error);
+	struct eps lo = { 1 }, hi = { 0 };
+	bool unknown;
+
+	for (size_t i = 0; i < a->n; i++)
+		hi = hi.pico == 0 || a->items[i].budget->query_max_epsilon.pico < hi.pico ? a->items[i].budget->query_max_epsilon : hi;
+	if (hi.pico == 0) /* nothing is charged */
+		return true;
+	if (!close_at(post, a, hi, delta, blocks, e))
+		return false;
+	double best = worst_error(blocks, post->n_blocks, &unknown);
+	if (unknown || best > wanted) {
+		fail(e, ERR_RULE, unknown ? "noisegate.error works for counts and sums" : "the wanted error of ±%.6g cannot be reached", wanted);
+		error_rule(e, "budget: per query");
+		if (!unknown)
+			error_detail(e, "With all that one query may spend the error is about ±%.6g.", best);
+		return error_hint(e, unknown ? "SET noisegate.error = default, and choose noisegate.epsilon for averages, percentiles and variances."
+					     : "Ask for fewer values or groups, or accept a larger error.");
+	}
+	for (int i = 0; i < EPSILON_STEPS && hi.pico - lo.pico > hi.pico / 1000; i++) {
+		struct eps middle = { lo.pico + (hi.pico - lo.pico) / 2 };
+		struct error ignored = ERROR_INIT;
+		bool reached = close_at(post, a, middle, delta, blocks, &ignored) && worst_error(blocks, post->n_blocks, &unknown) <= wanted;
+		*(reached ? &hi : &lo) = middle;
+	}
+	*out = hi;
+	return true;
+}
+
 static bool close_blocks(const struct post *post, const struct accounts *a, struct plan *plan, struct error *e)
 {
 	struct plan_block *blocks = arena_array(post->planning->arena, post->n_blocks ? post->n_blocks : 1, struct plan_block);
@@ -244,14 +306,10 @@ static bool close_blocks(const struct post *post, const struct accounts *a, stru
 
 	if (!blocks)
 		return fail_memory(e);
-	if (!statement_price(post->planning, a, &epsilon, &delta, e))
+	if (!statement_price(post->planning, a, &epsilon, &delta, e) ||
+	    (post->planning->settings->error.digits > 0 && !least_epsilon(post, a, delta, blocks, &epsilon, e)) ||
+	    !close_at(post, a, epsilon, delta, blocks, e))
 		return false;
-	for (size_t i = 0; i < post->n_blocks; i++) {
-		struct block_share share;
-		if (!block_price(post, a, post->blocks[i], epsilon, delta, &share) ||
-		    !block_close(post->blocks[i], &share, &blocks[i], e))
-			return false;
-	}
 	plan->blocks = blocks;
 	plan->n_blocks = post->n_blocks;
 	return true;

@@ -28,6 +28,7 @@ struct plan_settings {
 	const char *timezone;           /* IANA name or "UTC"; for date_trunc and casts of timestamptz */
 	struct eps epsilon;             /* of the whole statement; 0: the policy's default */
 	struct delta delta;             /* likewise */
+	struct decimal error;           /* accuracy first: the least epsilon that is expected to reach this error at the confidence; digits 0: not asked */
 	enum noise_choice mechanism;
 	int64_t now_micros;             /* now(), since 1970-01-01 00:00 UTC; 0: not known, and refused */
 	double confidence;              /* of reported intervals, default 0.95 */

@@ -137,6 +137,13 @@ static struct eps epsilon_of(const struct settings *st)
 	return v;
 }
 
+static struct decimal error_of(const struct settings *st)
+{
+	struct decimal d;
+
+	return decimal_parse(settings_get(st, SETTING_NG_ERROR), &d) ? d : (struct decimal){ 0 };
+}
+
 static struct delta delta_of(const struct settings *st)
 {
 	struct decimal d;
@@ -190,6 +197,7 @@ bool session_view_make(struct session *s, struct session_view *out, struct error
 	v.plan.timezone = settings_get(st, SETTING_TIMEZONE);
 	v.plan.epsilon = epsilon_of(st);
 	v.plan.delta = delta_of(st);
+	v.plan.error = error_of(st);
 	v.plan.mechanism = mechanism_of(st);
 	v.plan.confidence = confidence_of(st);
 	v.plan.now_micros = now_micros();
