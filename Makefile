@@ -101,7 +101,7 @@ check: layers lines headers
 	clang-tidy --quiet --warnings-as-errors='*' $(wildcard $(addsuffix /*.c,$(ROOMS))) -- $(CPPFLAGS) -std=c11 -include base/banned.h -DNG_ROOM_BASE -Wno-unused-value
 	tests/sanitize.sh
 
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 600
 fuzz:
 	@scripts/deps.sh test
 	@tests/fuzz/run.sh $(FUZZ_SECONDS)

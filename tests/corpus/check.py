@@ -1,6 +1,7 @@
 """Every statement of the corpus through the simple and the extended protocol; with zero noise the accepted ones equal plain PostgreSQL."""
 import json
 import math
+import re
 import subprocess
 import sys
 from datetime import date, datetime
@@ -118,5 +119,19 @@ if mode == "noised":
     for line in lines(sys.argv[4] + "/refused.sql"):
         refused(line)
         n += 1
+    page = open("docs/private-queries.md").read()
+    pairs = re.findall(r"-- before\n(.*)\n-- after\n(.*)\n", page)
+    check(f"docs/private-queries.md has twenty examples: {len(pairs)}", len(pairs) >= 20)
+    for before, after in pairs:
+        try:
+            ask(proxy, before, None, False)
+            check("before: " + before, False, "it runs")
+        except psycopg.Error as e:
+            check("before: " + before, e.diag.sqlstate in ("42501", "42601", "42883") and e.diag.message_hint, e)
+        try:
+            ask(proxy, after, None, True)
+            check("after: " + after, True)
+        except psycopg.Error as e:
+            check("after: " + after, False, (e.diag.message_primary, e.diag.message_hint))
     check(f"the corpus has at least 400 statements: {n}", n >= 400)
 sys.exit(failed > 0)

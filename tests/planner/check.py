@@ -197,9 +197,9 @@ for x in numbers:
 exprs += ["n4 % n2", "n8 % n4", "n4 / n2", "day + n4", "day - n4", "day - day", "extract(year FROM day)", "extract(week FROM at)", "extract(hour FROM atz)", "date_part('dow', day)",
           "power(n4, 3)", "power(money, 15)", "exp(ratio)", "exp(n8)", "log(money)", "log10(n4)", "sign(money)", "div(money, n4)", "width_bucket(money, 0, 100, 10)", "width_bucket(n8, 5, 5, 0)",
           "width_bucket(ratio, n2, n4, 3)", "ascii(city)", "extract(epoch FROM at - day)", "extract(epoch FROM atz - at)", "n8 % 7", "ratio / 3",
-          "length(city)", "position('x' in city)", "strpos(city, city)", "char_length(kind || city)", "n4::text", "flag::integer", "extract(doy FROM at::date)"]
+          "ceiling(ratio)", "pow(n2, 2)", "character_length(city)", "length(city)", "position('x' in city)", "strpos(city, city)", "char_length(kind || city)", "n4::text", "flag::integer", "extract(doy FROM at::date)"]
 texts = ["lower(city)", "upper(city)", "city || city", "left(city, -3)", "right(city, 3)", "substring(city from -5 for 3)", "substr(city, 2, 10000)", "btrim(city)", "day::text", "flag::text",
-         "initcap(city)", "reverse(city)", "lpad(city, 10000, city)", "rpad(city, 5, '')", "replace(city, '', city)", "replace(city, 'x', city)", "split_part(city, city, 1)", "split_part(city, '', 0)",
+         "ltrim(city)", "rtrim(city)", "initcap(city)", "reverse(city)", "lpad(city, 10000, city)", "rpad(city, 5, '')", "replace(city, '', city)", "replace(city, 'x', city)", "split_part(city, city, 1)", "split_part(city, '', 0)",
          "concat(city, kind, city)", "concat(city)", "to_char(day, 'YYYY-MM-DD')", "to_char(at, 'FMMonth YYYY')", "to_char(atz, 'IYYY-IW')", "substr(city, -3)", "substring(city from 2)",
          "coalesce(city, 'x')", "money::text", "n8::text"]
 times = ["date_trunc('week', at)", "date_trunc('century', atz)", "date_trunc('millennium', day)", "at::date", "atz::date", "day::timestamp", "at::timestamptz", "atz::timestamp",
@@ -213,6 +213,7 @@ statements += [f"SELECT sum({x}), avg({x}) FROM people" for x in ["n2", "n4", "m
 statements += [f"SELECT count(DISTINCT {x}) FROM people" for x in numbers + texts + times]
 for x in ["n2", "n4", "money", "ratio", "least(greatest(n8, 0), 10)"]:
     statements += [f"SELECT stddev({x}), corr({x}, n4), regr_r2(ratio, {x}) FROM people", f"SELECT kind, min({x}), max({x}), percentile_cont(0.25) WITHIN GROUP (ORDER BY {x}) FROM people GROUP BY 1"]
+statements += ["SELECT count(*) FROM people WHERE starts_with(city, city)", "SELECT starts_with(city, 'x'), count(*) FROM people GROUP BY 1"]
 statements += [f"SELECT count(*) FROM people WHERE city {op} 'a%'" for op in ("LIKE", "NOT LIKE", "ILIKE", "NOT ILIKE")]
 bad = []
 foreign = []
@@ -231,6 +232,18 @@ for sql in statements:
             bad.append((sql, str(e)[:200]))
 check(f"hostile values raise no error in {len(statements)} statements", not bad, bad[:3])
 check("every function and operator is qualified with pg_catalog", not set(foreign), set(foreign))
+
+# --- no operation without a test and a line in the documentation ------------------------------------------------------------------
+names = set(re.findall(r'^ROW\("([^"]+)"', open("planner/functions.def").read(), re.M))
+spelled = {"~~": "LIKE", "~~*": "ILIKE", "!~~": "NOT LIKE", "!~~*": "NOT ILIKE", "interval +": "+ interval", "seconds between": "extract(epoch", "timezone": "AT TIME ZONE"}
+everything = "\n".join(statements)
+untested = sorted(n for n in names if spelled.get(n, n if not n.isidentifier() else n + "(") not in everything)
+check("every operation of the allowlist is run over hostile values", not untested, untested)
+docs = open("docs/sql.md").read().replace("&#124;", "|")
+undocumented = sorted(n for n in names if n not in ("interval +", "seconds between") and f"`{n}`" not in docs and f">{n}<" not in docs and f"`{n}(" not in docs and f"`date_trunc" not in n)
+aggregates = set(re.findall(r'\{ \.name = "([a-z_0-9]+)"', open("planner/aggregate.c").read()))
+undocumented += sorted(n for n in aggregates if f"`{n}`" not in docs and f"`{n}(" not in docs)
+check("every operation and aggregate is in docs/sql.md", not undocumented, undocumented)
 
 # --- neighbours: random data and queries; one unit removed changes the exact values by at most what the plan says ------------------
 rnd = random.Random(20261120)
