@@ -308,6 +308,10 @@ SELECT sum(floor(score * 10)) FROM persons
 SELECT sum(extract(month FROM joined)) FROM persons
 SELECT sign(age - 40)::integer AS s, count(*) FROM persons WHERE age IS NOT NULL GROUP BY 1
 SELECT extract(hour FROM at AT TIME ZONE 'UTC') AS h, count(*) FROM visits GROUP BY 1
+SELECT count(*) FROM persons WHERE substring(person_id from 2)::integer % 10 = 3
+SELECT sum(least(greatest(substring(person_id from 2)::numeric, 0), 1000)) FROM persons
+SELECT count(*) FROM persons WHERE (joined::text)::date = date '2025-02-01'
+SELECT count(*) FROM persons WHERE (member::text)::boolean
 # what BI tools write
 SELECT "persons"."region" AS "region", count(*) AS "count" FROM "shop"."persons" GROUP BY "persons"."region" ORDER BY "persons"."region" ASC
 SELECT CAST("orders"."ordered" AS date) AS "ordered", sum("orders"."amount") AS "sum" FROM "shop"."orders" WHERE ("orders"."ordered" >= date '2026-02-01' AND "orders"."ordered" < date '2026-02-11') GROUP BY CAST("orders"."ordered" AS date) ORDER BY 1
