@@ -199,6 +199,16 @@ static bool make_domains(const struct block *b, struct plan_block *out, struct e
 	}
 	out->spec.domains = domains;
 	out->spec.n_domain = counts;
+	struct plan_domain *asked = arena_array(a, b->n_keys ? b->n_keys : 1, struct plan_domain);
+	if (!asked)
+		return fail_memory(e);
+	for (size_t i = 0; i < b->n_keys; i++) {
+		if (!b->keys[i].asked)
+			continue;
+		if (!block_domain_sql(b, &b->keys[i], &asked[i], e))
+			return false;
+		out->domains = asked;
+	}
 	return true;
 }
 
@@ -295,6 +305,8 @@ static bool describe(struct block *b, const struct pricing *p, bool ranked, size
 		delta_put(&w, out->figures.delta);
 		wr_str(&w, ")");
 		selection = wr_ok(&w) ? wr_text(&w) : NULL;
+	} else if (out->domains) {
+		selection = "public domain, read from public tables: every group appears";
 	} else if (b->n_keys > 0) {
 		selection = arena_printf(a, "public domain of %zu groups: every one appears", product);
 	}
@@ -308,7 +320,8 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 	struct pricing p = { .groups = 1 };
 	struct rho total = { 0 };
 	size_t product = 1;
-	bool all_public = block_all_public(b, &product), ranked = false;
+	bool asked, ranked = false;
+	const bool all_public = block_all_public(b, &product, &asked);
 
 	if (!choose_max_groups(b, e) || !choose_mechanism(b, share, &p.gaussian, e))
 		return false;
@@ -318,13 +331,13 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 		return error_hint(e, "Group by fewer columns, or restrict them with WHERE column IN (...).");
 	}
 	if (b->n_keys > 0) {
-		bool few = all_public && product <= (size_t)b->max_groups;
+		bool few = all_public && !asked && product <= (size_t)b->max_groups;
 		p.groups = few ? (product ? product : 1) : (uint64_t)b->max_groups;
 		ranked = !few;
 	}
 	if (b->owner_moves && b->n_keys > 0) { /* a unit's rows may leave as many groups as they enter */
 		p.groups *= 2;
-		if (all_public && p.groups > product)
+		if (all_public && !asked && p.groups > product)
 			p.groups = product ? product : 1;
 	}
 	uint64_t parts = !all_public;

@@ -51,6 +51,7 @@ struct policy_column {
 	const char *const *values;    /* public domain in canonical text, or NULL; no duplicates */
 	size_t n_values;
 	bool unique;                  /* a real constraint upstream says that no two rows share a value (check --connect verifies it) */
+	bool domain;                  /* public tables: the column's values are the domain of group keys, read when a query runs */
 	const char *comment;          /* shown in the catalog, or NULL */
 };
 

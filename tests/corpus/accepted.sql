@@ -176,13 +176,17 @@ SELECT region, device, count(*) FROM persons p JOIN visits v USING (person_id) G
 SELECT count(DISTINCT v.person_id) FROM visits v JOIN orders o USING (person_id)
 SELECT count(*) FROM persons p LEFT JOIN visits v USING (person_id) WHERE v.person_id IS NULL
 SELECT country, count(*) FROM persons p JOIN regions r ON p.region = r.region GROUP BY country
-SELECT r.country, avg(p.age) FROM persons p LEFT JOIN regions r USING (region) GROUP BY r.country
+SELECT r.country, avg(p.age), count(*) FROM persons p LEFT JOIN regions r USING (region) GROUP BY r.country
 SELECT category, sum(qty), sum(qty * price) FROM lines l JOIN products p USING (product_id) GROUP BY category
 SELECT category, status, count(*) FROM lines JOIN orders USING (order_id) JOIN products USING (product_id) GROUP BY category, status
 SELECT count(*) FROM lines l JOIN products p USING (product_id) WHERE l.price > p.list_price
 SELECT p.name, sum(l.qty) FROM lines l JOIN products p ON p.product_id = l.product_id WHERE p.category = 'toys' GROUP BY p.name
 SELECT country, category, count(*) FROM persons JOIN regions USING (region) JOIN orders USING (person_id) JOIN lines USING (order_id) JOIN products USING (product_id) GROUP BY 1, 2
 SELECT count(*) FROM persons p JOIN regions r ON r.population > 150 AND r.region = p.region
+SELECT category, count(*) FROM lines JOIN products USING (product_id) WHERE category <> 'toys' GROUP BY category
+SELECT country, status, sum(amount) FROM persons JOIN regions USING (region) JOIN orders USING (person_id) GROUP BY country, status
+SELECT country, city, count(*) FROM persons JOIN regions USING (region) GROUP BY country, city
+SELECT country, count(*) FROM persons LEFT JOIN regions USING (region) GROUP BY ROLLUP (country)
 # sub-selects in FROM
 SELECT count(*) FROM (SELECT * FROM persons WHERE age > 30) x
 SELECT avg(double_age) FROM (SELECT age * 2 AS double_age FROM persons) x
