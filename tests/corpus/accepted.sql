@@ -187,6 +187,9 @@ SELECT category, count(*) FROM lines JOIN products USING (product_id) WHERE cate
 SELECT country, status, sum(amount) FROM persons JOIN regions USING (region) JOIN orders USING (person_id) GROUP BY country, status
 SELECT country, city, count(*) FROM persons JOIN regions USING (region) GROUP BY country, city
 SELECT country, count(*) FROM persons LEFT JOIN regions USING (region) GROUP BY ROLLUP (country)
+SELECT count(*) FROM lines l JOIN (SELECT category, max(list_price) AS top FROM products GROUP BY category) c ON l.price > c.top / 10
+SELECT name, list_price FROM products p JOIN (SELECT category, min(list_price) AS low FROM products GROUP BY category) c ON c.category = p.category AND c.low = p.list_price ORDER BY name
+SELECT * FROM regions ORDER BY region
 # sub-selects in FROM
 SELECT count(*) FROM (SELECT * FROM persons WHERE age > 30) x
 SELECT avg(double_age) FROM (SELECT age * 2 AS double_age FROM persons) x
