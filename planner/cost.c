@@ -223,6 +223,15 @@ static bool feeds(const struct expr *x, const struct scan *s)
 	return false;
 }
 
+static bool reads(const struct expr *x, const struct scan *s, size_t column)
+{
+	bool found = x->kind == EXPR_COLUMN && x->scan == s && x->column == column;
+
+	for (size_t i = 0; !found && i < x->n_args; i++)
+		found = reads(x->args[i], s, column);
+	return found;
+}
+
 /* max_groups in force: the product over the protected tables that feed the keys; over all of them when a public table does. */
 static bool choose_max_groups(struct block *b, struct error *e)
 {
@@ -366,6 +375,36 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 	return describe(b, &p, ranked, product, out, e) && block_emit(b, ranked, !all_public, out, e);
 }
 
+/* The result is made of a column of this scan: as a key, or inside an aggregate. */
+static bool shows(const struct block *b, const struct scan *s, size_t column)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < b->n_keys; i++)
+		found = found || reads(b->keys[i].expr, s, column);
+	for (size_t i = 0; i < b->n_aggregates; i++) {
+		const struct aggregate *g = &b->aggregates[i];
+		found = found || (g->arg && reads(g->arg, s, column)) || (g->arg_y && reads(g->arg_y, s, column));
+	}
+	return found;
+}
+
+/* The largest minimum that the columns of the result ask for; the constraint's own for those without another, or when none of the table's is shown. */
+static int64_t minimum_of(const struct block *b, const struct scan *s, const struct output_constraint *c)
+{
+	int64_t most = -1;
+
+	for (size_t column = 0; c->n_outputs > 0 && column < s->table->n_columns; column++) {
+		int64_t minimum = c->minimum;
+		if (!shows(b, s, column))
+			continue;
+		for (size_t i = 0; i < c->n_outputs; i++)
+			minimum = c->outputs[i].column == column ? c->outputs[i].minimum : minimum;
+		most = minimum > most ? minimum : most;
+	}
+	return most < 0 ? c->minimum : most;
+}
+
 /* The aggregation rule's output constraints; tables of other rules have none. */
 static bool close_exact(struct block *b, struct release_value *values, struct plan_column *columns, struct plan_block *out,
 			struct error *e)
@@ -384,7 +423,7 @@ static bool close_exact(struct block *b, struct release_value *values, struct pl
 	for (size_t i = 0; i < b->rel.n_scans; i++) {
 		const struct policy_table *t = b->rel.scans[i]->table;
 		for (size_t j = 0; j < t->aggregation.n_constraints; j++)
-			minimums[n++] = (struct release_minimum){ column++, t->aggregation.constraints[j].minimum };
+			minimums[n++] = (struct release_minimum){ column++, minimum_of(b, b->rel.scans[i], &t->aggregation.constraints[j]) };
 	}
 	out->spec.selection = SELECT_MINIMUM;
 	out->spec.minimums = minimums;

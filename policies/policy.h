@@ -75,9 +75,16 @@ struct column_set {
 MUST_CHECK bool column_set_has(const struct column_set *s, size_t column);
 void column_set_add(struct column_set *s, size_t column);
 
+struct output_minimum {
+	size_t column;
+	int64_t minimum; /* 0: none, or 2..100000 */
+};
+
 struct output_constraint {
 	size_t column;
 	int64_t minimum; /* distinct values of column per output row, 2..100000 */
+	const struct output_minimum *outputs; /* RULE_CUSTOM: where the result is made of these columns, another minimum holds */
+	size_t n_outputs;
 };
 
 struct aggregation_rule {
