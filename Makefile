@@ -60,6 +60,12 @@ $(BUILD)/%.o: %.c
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
+# A test binary without noise, for comparing plans with PostgreSQL: tests/corpus/still.c.
+.PHONY: still
+still: $(BUILD)/tests/noisegate-still
+$(BUILD)/tests/noisegate-still: $(BUILD)/proxy/main.o $(BUILD)/tests/corpus/still.o $(call ordered,$(ROOMS))
+	$(CC) $(LDFLAGS) -Wl,--wrap=noise_sample,--wrap=select_threshold -o $@ $^ $(LIBS)
+
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)
@@ -95,7 +101,7 @@ check: layers lines headers
 	clang-tidy --quiet --warnings-as-errors='*' $(wildcard $(addsuffix /*.c,$(ROOMS))) -- $(CPPFLAGS) -std=c11 -include base/banned.h -DNG_ROOM_BASE -Wno-unused-value
 	tests/sanitize.sh
 
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 600
 fuzz:
 	@scripts/deps.sh test
 	@tests/fuzz/run.sh $(FUZZ_SECONDS)

@@ -2,6 +2,8 @@
 # make bench: the campaign at full size, raw SQL and proxy interleaved in one run.
 cd "$(dirname "$0")/.." || exit 1
 . tests/lib/world.sh
+B=${BUILD:-build}
+gcc -std=c11 -D_GNU_SOURCE -O2 -I. -o "$B/bench-plan" bench/plan.c "$B"/lib{planner,policies,mechanisms,base}.a -lpg_query -lprotobuf-c -lyaml -lcrypto -lm && "$B/bench-plan" || exit 1
 W=$(mktemp -d /tmp/noisegate-bench-XXXXXX)
 trap world_stop EXIT
 world_data "$W" "${SCALE:-1}" || exit 1

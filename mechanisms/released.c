@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "mechanisms/select.h"
+#include "mechanisms/shown.h"
 
 struct released {
 	size_t n_rows, n_columns, cap;
@@ -15,6 +16,7 @@ struct making {
 	const struct rng *rng;
 	struct arena *arena;
 	struct released *out;
+	struct drawn *drawn; /* of each value, for the row at hand */
 };
 
 static bool bad_cell(struct error *e)
@@ -51,66 +53,73 @@ static bool noised(const struct making *m, size_t row, size_t column, const stru
 	return true;
 }
 
-static const char *text_of(const struct making *m, struct decimal d)
+/* "index:count,index:count": what the upstream counted, NULL for nothing. */
+static bool read_histogram(const struct making *m, const char *s, struct quantile_bucket **out, size_t *n, struct error *e)
 {
-	struct wr w;
+	size_t count = 0;
 
-	wr_init(&w, m->arena, 128);
-	decimal_put(&w, d);
-	return wr_ok(&w) ? wr_text(&w) : NULL;
-}
-
-/* units * grid as text; grid digits may be other than 1 (0.05). */
-static const char *in_units(const struct making *m, const struct release_value *v, i128 units)
-{
-	i128 digits;
-	bool fits = !__builtin_mul_overflow(units, v->grid.digits, &digits);
-
-	if (v->format == FORMAT_INT8) {
-		if (!fits || digits > INT64_MAX || digits < INT64_MIN)
-			digits = units < 0 ? INT64_MIN : INT64_MAX;
-		return text_of(m, (struct decimal){ digits, 0 });
+	for (const char *c = s; c && *c; c++)
+		count += *c == ':';
+	struct quantile_bucket *b = arena_array(m->arena, count ? count : 1, struct quantile_bucket);
+	if (!b)
+		return fail_memory(e);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t number[2] = { 0, 0 };
+		for (size_t j = 0; j < 2; j++) {
+			const char *from = s;
+			for (; *s >= '0' && *s <= '9'; s++) {
+				if (__builtin_mul_overflow(number[j], 10, &number[j]) ||
+				    __builtin_add_overflow(number[j], (uint64_t)(*s - '0'), &number[j]))
+					return bad_cell(e);
+			}
+			if (s == from || *s != (j == 0 ? ':' : i + 1 < count ? ',' : '\0'))
+				return bad_cell(e);
+			s += *s != '\0';
+		}
+		b[i] = (struct quantile_bucket){ number[0], (i128)number[1] };
 	}
-	return fits ? text_of(m, (struct decimal){ digits, v->grid.scale }) : NULL;
+	*out = b;
+	*n = count;
+	return count > 0 || !s || !*s ? true : bad_cell(e);
 }
 
-/* a / b rounded half away from zero, b > 0. */
-static i128 divide_rounded(i128 a, i128 b)
+static bool draw_quantiles(const struct making *m, size_t row, const struct release_value *v, struct drawn *d, struct error *e)
 {
-	i128 q = a / b, r = a % b;
+	struct quantile_bucket *histogram = NULL;
+	size_t n = 0;
 
-	if (r < 0)
-		r = -r;
-	if (r >= b - r)
-		q += a < 0 ? -1 : 1;
-	return q;
+	d->quantiles = arena_array(m->arena, v->n_ranks, struct quantile);
+	if (!d->quantiles)
+		return fail_memory(e);
+	return read_histogram(m, row == SIZE_MAX ? NULL : exact_cell(m, row, v->column), &histogram, &n, e) &&
+	       quantile_release(&v->tree, histogram, n, &v->noise, m->rng, m->arena, v->ranks, v->n_ranks, m->spec->confidence, d->quantiles,
+				NULL, e);
 }
 
-/*
- * (lo + hi)/2 + S/(2n) on noised n and S: post-processing in integers, clamped to the bounds.  Whatever fails or saturates here depends on
- * noised values only.  The whole part is divided off first, so that the fractional digits cannot overflow: n <= 2^60, scale <= 10^12.
- */
-static const char *average(const struct making *m, const struct release_value *v, i128 n, i128 sum)
+static bool draw_moments(const struct making *m, size_t row, const struct release_value *v, struct drawn *d, struct error *e)
 {
-	const i128 most = (i128)1 << 60;
-	i128 scale = 1, spread, total, mean;
+	i128 plain[MOMENT_PARTS] = { 0 };
 
-	n = n < 1 ? 1 : n > most ? most : n;
-	for (int i = 0; i < v->extra_scale; i++)
-		scale *= 10;
-	if (__builtin_mul_overflow(v->hi - v->lo, n, &spread) || __builtin_mul_overflow(v->lo + v->hi, n, &total))
-		return NULL;
-	sum = sum > spread ? spread : sum < -spread ? -spread : sum; /* beyond it the mean is at a bound anyway */
-	if (__builtin_add_overflow(total, sum, &total) || __builtin_mul_overflow(total / (2 * n), scale, &mean) ||
-	    __builtin_add_overflow(mean, divide_rounded(total % (2 * n) * scale, 2 * n), &mean) ||
-	    __builtin_mul_overflow(mean, v->grid.digits, &mean))
-		return NULL;
-	return text_of(m, (struct decimal){ mean, v->grid.scale + v->extra_scale });
+	for (size_t i = 0; i < v->n_parts; i++) {
+		if (!exact_integer(m, row, v->column + i, &plain[i], e))
+			return false;
+	}
+	return moments_release(&v->moment_bounds, v->n_parts, plain, v->parts, m->rng, &d->moments, e);
 }
 
-static bool release_one(const struct making *m, size_t row, const struct release_value *v, const char **out, struct error *e)
+static bool draw(const struct making *m, size_t row, const struct release_value *v, struct drawn *d, struct error *e)
 {
-	i128 x, sum;
+	if (v->kind == RELEASE_MOMENT)
+		return draw_moments(m, row, v, d, e);
+	if (v->kind == RELEASE_QUANTILE)
+		return draw_quantiles(m, row, v, d, e);
+	return noised(m, row, v->column, &v->noise, &d->x, e) &&
+	       (v->kind != RELEASE_AVG || noised(m, row, v->column + 1, &v->noise_sum, &d->sum, e));
+}
+
+static bool release_one(const struct making *m, size_t row, size_t value, const char **out, struct error *e)
+{
+	const struct release_value *v = &m->spec->values[value];
 
 	if (v->kind == RELEASE_EXACT) {
 		*out = row == SIZE_MAX ? NULL : exact_cell(m, row, v->column);
@@ -118,16 +127,10 @@ static bool release_one(const struct making *m, size_t row, const struct release
 			return fail_memory(e);
 		return true;
 	}
-	if (!noised(m, row, v->column, &v->noise, &x, e))
+	if (v->shared == 0 && !draw(m, row, v, &m->drawn[value], e))
 		return false;
-	if (v->kind == RELEASE_AVG) {
-		if (!noised(m, row, v->column + 1, &v->noise_sum, &sum, e))
-			return false;
-		*out = average(m, v, x, sum);
-	} else {
-		*out = in_units(m, v, x);
-	}
-	return *out ? true : bad_cell(e);
+	const size_t source = v->shared == 0 ? value : v->shared - 1;
+	return shown_text(m->arena, v, &m->spec->values[source], &m->drawn[source], m->spec->confidence, out) ? true : bad_cell(e);
 }
 
 static bool too_many(struct error *e)
@@ -159,7 +162,7 @@ static bool add_row(struct making *m, const char *const *keys, size_t row, struc
 			return fail_memory(e);
 	}
 	for (size_t i = 0; i < m->spec->n_values; i++) {
-		if (!release_one(m, row, &m->spec->values[i], &to[m->spec->n_keys + i], e))
+		if (!release_one(m, row, i, &to[m->spec->n_keys + i], e))
 			return false;
 	}
 	r->n_rows++;
@@ -313,8 +316,10 @@ static void check_spec(const struct release_spec *s)
 		const struct release_value *v = &s->values[i];
 		BUG_IF(s->private_noise == (v->kind == RELEASE_EXACT));
 		BUG_IF(v->kind != RELEASE_EXACT && v->grid.digits < 1);
-		BUG_IF(v->format == FORMAT_INT8 && (v->kind == RELEASE_AVG || v->grid.scale != 0));
-		BUG_IF(v->kind == RELEASE_AVG && (v->extra_scale < 0 || v->extra_scale > 12 || v->lo > v->hi));
+		BUG_IF(v->format == FORMAT_INT8 && (v->kind == RELEASE_AVG || (v->grid.scale != 0 && v->kind != RELEASE_MOMENT)));
+		BUG_IF(v->extra_scale < 0 || v->extra_scale > 12 || (v->kind == RELEASE_AVG && v->lo > v->hi));
+		BUG_IF(v->shared > i || (v->shared > 0 && (s->values[v->shared - 1].kind != v->kind || s->values[v->shared - 1].shared > 0)));
+		BUG_IF((v->end != END_VALUE || v->kind == RELEASE_QUANTILE) && !(s->confidence > 0 && s->confidence < 1));
 	}
 }
 
@@ -324,7 +329,8 @@ static bool wide_enough(const struct release_spec *s, const struct exact_rows *r
 	size_t need = s->n_keys;
 
 	for (size_t i = 0; i < s->n_values; i++) {
-		size_t last = s->values[i].column + (s->values[i].kind == RELEASE_AVG ? 2 : 1);
+		const struct release_value *v = &s->values[i];
+		size_t last = v->column + (v->kind == RELEASE_AVG ? 2 : v->kind == RELEASE_MOMENT && v->shared == 0 ? v->n_parts : 1);
 		need = last > need ? last : need;
 	}
 	for (size_t i = 0; i < s->n_minimums; i++)
@@ -344,6 +350,9 @@ bool release_make(const struct release_spec *spec, const struct exact_rows *rows
 		return bad_cell(e);
 	m.out = arena_new(a, struct released);
 	if (!m.out)
+		return fail_memory(e);
+	m.drawn = arena_array(a, spec->n_values ? spec->n_values : 1, struct drawn);
+	if (!m.drawn)
 		return fail_memory(e);
 	m.out->n_columns = spec->n_keys + spec->n_values;
 	bool single = spec->selection == SELECT_ALL && spec->n_keys == 0;

@@ -4,7 +4,7 @@
  * so a true value cannot reach a client by accident (SPEC G5, G6).
  *
  * What must hold:
- * (1) One fresh noise sample for every noised value of every row; none is reused.
+ * (1) Fresh noise for every draw of every row; values that share a draw show functions of the same noised numbers.
  * (2) All noise of a release is drawn before the first row can be read.
  * (3) Row order is canonical: domain order for public keys, the order of the exact rows (sorted by key upstream) otherwise;
  *     it depends on no suppressed row.
@@ -17,7 +17,9 @@
 #include "base/error.h"
 #include "base/number.h"
 #include "base/random.h"
+#include "mechanisms/moments.h"
 #include "mechanisms/noise.h"
+#include "mechanisms/quantile.h"
 
 /* Secret.  Cells as PostgreSQL text, row-major, NULL for SQL NULL. */
 struct exact_rows {
@@ -29,10 +31,15 @@ enum release_kind {
 	RELEASE_COUNT, /* input: integer count; noised */
 	RELEASE_SUM,   /* input: integer sum in grid units (NULL reads as 0); noised; result digits = sum * grid */
 	RELEASE_AVG,   /* inputs: count n, centred sum S of (2x - (lo + hi)) in grid units; both noised; mean = (lo+hi)/2 + S/(2n), clamped to [lo, hi], n at least 1 */
+	RELEASE_MOMENT, /* inputs: the plain parts of mechanisms/moments.h, n_parts columns; a statistic of them */
+	RELEASE_QUANTILE, /* input: a histogram "index:count,..." with ascending indices; the value lo + index of a rank, in grid units */
 	RELEASE_EXACT  /* input: any cell, passed through unchanged; only in a release without differential privacy (aggregation rule) */
 };
 
-enum release_format { FORMAT_INT8, FORMAT_DECIMAL, FORMAT_ASIS };
+enum release_format { FORMAT_INT8, FORMAT_DECIMAL, FORMAT_FLOAT8, FORMAT_ASIS };
+
+/* What a column shows of a noised value: the estimate, or an end of its interval at the spec's confidence.  All follow from the same draw. */
+enum release_end { END_VALUE, END_LOW, END_HIGH };
 
 struct release_value {
 	enum release_kind kind;
@@ -42,7 +49,18 @@ struct release_value {
 	struct noise noise_sum;     /* RELEASE_AVG only */
 	struct decimal grid;        /* value of one grid unit (COUNT: 1) */
 	i128 lo, hi;                /* RELEASE_AVG: bounds of x in grid units */
-	int extra_scale;            /* RELEASE_AVG: fractional digits beyond the grid's, 0..12 */
+	int extra_scale;            /* AVG, MOMENT: fractional digits beyond the grid's, 0..12 */
+	enum release_end end;
+	size_t shared;              /* 0: draws noise of its own; k: shows what value k - 1, an earlier one of the same kind, drew for the row */
+	/* RELEASE_MOMENT; bounds are in lo and hi of moment_bounds */
+	enum moment what;
+	size_t n_parts;
+	struct moments_bounds moment_bounds;
+	struct moments_noise parts[MOMENT_PARTS];
+	/* RELEASE_QUANTILE; noise is that of each node */
+	struct quantile_grid tree;
+	const struct decimal *ranks; /* of all values that share the draw */
+	size_t n_ranks, rank;        /* rank: which of them this value shows */
 };
 
 enum release_selection {
@@ -76,6 +94,7 @@ struct release_spec {
 
 	const struct release_value *values;
 	size_t n_values;
+	double confidence; /* of interval ends, in (0, 1); read when some value asks for one */
 };
 
 /* At most this many rows in one release (product of public domains, or groups): beyond, ERR_TOO_COMPLEX. */

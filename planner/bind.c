@@ -2,6 +2,9 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "planner/derived.h"
+#include "planner/semijoin.h"
+#include "planner/temporal.h"
 
 #include <string.h>
 
@@ -212,6 +215,99 @@ static bool bind_between(const struct binder *b, const PgQuery__AExpr *x, struct
 	return negate_if(b, negated, both, out, e);
 }
 
+/* One of an array's elements: = ANY (ARRAY[1, 2]), or a literal '{1,2}' of plain elements. */
+static bool any_elements(const struct binder *b, const Node *array, struct expr ***out, size_t *n, int location, struct error *e)
+{
+	struct arena *a = b->rel->planning->arena;
+
+	if (array->node_case == PG_QUERY__NODE__NODE_TYPE_CAST)
+		array = array->type_cast->arg;
+	if (array->node_case == PG_QUERY__NODE__NODE_A_ARRAY_EXPR) {
+		*n = array->a_array_expr->n_elements;
+		return bind_list(b, array->a_array_expr->elements, *n, out, e);
+	}
+	const char *text = NULL;
+	if (array->node_case == PG_QUERY__NODE__NODE_A_CONST && array->a_const->val_case == PG_QUERY__A__CONST__VAL_SVAL)
+		text = array->a_const->sval->sval;
+	size_t length = text ? strlen(text) : 0;
+	if (length < 2 || text[0] != '{' || text[length - 1] != '}' || strpbrk(text + 1, "{\"\\"))
+		return refuse(b, location, e, "arrays", "only constant arrays of plain elements may be compared over protected rows", "Write x IN (1, 2, 3).");
+	*n = length == 2 ? 0 : 1;
+	for (const char *c = text; *c; c++)
+		*n += *c == ',';
+	*out = arena_array(a, *n + 1, struct expr *);
+	if (!*out)
+		return fail_memory(e);
+	const char *at = text + 1;
+	for (size_t i = 0; i < *n; i++) {
+		size_t size = strcspn(at, ",}");
+		struct expr *x = expr_make(b, EXPR_CONST, TYPE_TEXT, location, 0);
+		if (!x)
+			return fail_memory(e);
+		x->untyped = true;
+		x->text = arena_printf(a, "%.*s", (int)size, at);
+		if (!x->text)
+			return fail_memory(e);
+		(*out)[i] = x;
+		at += size + 1;
+	}
+	return true;
+}
+
+static bool bind_any(const struct binder *b, const PgQuery__AExpr *x, struct expr **out, struct error *e)
+{
+	const char *op = catalog_name(x->n_name, x->name);
+	struct expr **tests = NULL, *left, *copy;
+	size_t n = 0;
+
+	if (!op || !text_eq(op, "="))
+		return refuse(b, x->location, e, "arrays", "only = ANY (array) is supported over protected rows", "Write x IN (1, 2, 3).");
+	if (!bind_expr(b, x->lexpr, &left, e) || !any_elements(b, x->rexpr, &tests, &n, x->location, e))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		copy = expr_copy(b->rel->planning->arena, left);
+		if (!copy)
+			return fail_memory(e);
+		if (!bind_compare(b, "=", copy, tests[i], x->location, &tests[i], e))
+			return false;
+	}
+	return bool_of(b, EXPR_OR, tests, n, x->location, out, e);
+}
+
+/* BETWEEN SYMMETRIC: either order of the ends. */
+static bool bind_symmetric(const struct binder *b, const PgQuery__AExpr *x, struct expr **out, struct error *e)
+{
+	bool negated = x->kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN_SYM;
+	struct expr *either[2], *any = NULL;
+
+	if (x->rexpr->node_case != PG_QUERY__NODE__NODE_LIST || x->rexpr->list->n_items != 2)
+		return refuse(b, x->location, e, "expressions", "this form of BETWEEN is not supported", "Write x BETWEEN a AND b.");
+	for (size_t i = 0; i < 2; i++) {
+		struct expr *left, *again, *lo, *hi, *parts[2];
+		if (!bind_expr(b, x->lexpr, &left, e) || !bind_expr(b, x->lexpr, &again, e) || !bind_expr(b, x->rexpr->list->items[i], &lo, e) ||
+		    !bind_expr(b, x->rexpr->list->items[1 - i], &hi, e) || !bind_compare(b, ">=", left, lo, x->location, &parts[0], e) ||
+		    !bind_compare(b, "<=", again, hi, x->location, &parts[1], e) || !bool_of(b, EXPR_AND, parts, 2, x->location, &either[i], e))
+			return false;
+	}
+	return bool_of(b, EXPR_OR, either, 2, x->location, &any, e) && negate_if(b, negated, any, out, e);
+}
+
+/* x IS DISTINCT FROM y: never NULL. */
+static bool bind_is_distinct(const struct binder *b, const PgQuery__AExpr *x, struct expr **out, struct error *e)
+{
+	bool negated = x->kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_DISTINCT;
+	struct expr *l, *r, *equal = NULL, *nulls[2], *both = NULL, *parts[2], *same = NULL;
+
+	if (!bind_expr(b, x->lexpr, &l, e) || !bind_expr(b, x->rexpr, &r, e) || !bind_compare(b, "=", l, r, x->location, &equal, e) ||
+	    !bool_of(b, EXPR_IS_NULL, &equal->args[0], 1, x->location, &nulls[0], e) ||
+	    !bool_of(b, EXPR_IS_NULL, &equal->args[1], 1, x->location, &nulls[1], e) || !bool_of(b, EXPR_AND, nulls, 2, x->location, &both, e) ||
+	    !bool_of(b, EXPR_BOOL_TEST, &equal, 1, x->location, &parts[0], e))
+		return false;
+	parts[0]->op = "IS TRUE";
+	parts[1] = both;
+	return bool_of(b, EXPR_OR, parts, 2, x->location, &same, e) && negate_if(b, !negated, same, out, e);
+}
+
 static bool bind_nullif(const struct binder *b, const PgQuery__AExpr *x, struct expr **out, struct error *e)
 {
 	struct expr *args[2];
@@ -244,6 +340,14 @@ static bool bind_a_expr(const struct binder *b, const PgQuery__AExpr *x, struct 
 		return bind_between(b, x, out, e);
 	case PG_QUERY__A__EXPR__KIND__AEXPR_NULLIF:
 		return bind_nullif(b, x, out, e);
+	case PG_QUERY__A__EXPR__KIND__AEXPR_OP_ANY:
+		return bind_any(b, x, out, e);
+	case PG_QUERY__A__EXPR__KIND__AEXPR_BETWEEN_SYM:
+	case PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN_SYM:
+		return bind_symmetric(b, x, out, e);
+	case PG_QUERY__A__EXPR__KIND__AEXPR_DISTINCT:
+	case PG_QUERY__A__EXPR__KIND__AEXPR_NOT_DISTINCT:
+		return bind_is_distinct(b, x, out, e);
 	case PG_QUERY__A__EXPR__KIND__AEXPR_OP:
 	case PG_QUERY__A__EXPR__KIND__AEXPR_LIKE:
 	case PG_QUERY__A__EXPR__KIND__AEXPR_ILIKE:
@@ -259,6 +363,10 @@ static bool bind_a_expr(const struct binder *b, const PgQuery__AExpr *x, struct 
 			return false;
 		return bind_call(b, op, args, 1, true, x->location, out, e);
 	}
+	if (!temporal_operator(b, op, x, out, e))
+		return false;
+	if (*out)
+		return true;
 	if (!bind_expr(b, x->lexpr, &args[0], e) || !bind_expr(b, x->rexpr, &args[1], e))
 		return false;
 	const char *compare = comparison(op);
@@ -355,6 +463,11 @@ static void cover(struct expr *x, struct expr *const *values, size_t n, size_t s
 	}
 }
 
+void bind_cover(struct expr *x)
+{
+	cover(x, x->args, x->n_args, 1, 0);
+}
+
 /* LEAST narrows from above, GREATEST from below: an explicit clamp gives an unbounded column its range. */
 static void narrow(struct expr *x, bool least)
 {
@@ -365,7 +478,7 @@ static void narrow(struct expr *x, bool least)
 	if (x->range.known || x->n_args != 2)
 		return;
 	for (size_t i = 0; i < 2; i++) {
-		if (x->args[i]->kind == EXPR_CONST && x->args[i]->range.known)
+		if ((x->args[i]->kind == EXPR_CONST && x->args[i]->range.known) || x->args[i]->kind == EXPR_UNKNOWN_PARAM)
 			constant = x->args[i];
 		else
 			other = x->args[i];
@@ -377,6 +490,11 @@ static void narrow(struct expr *x, bool least)
 		return;
 	for (size_t i = 0; i < 2; i++) {
 		const struct expr *inner = other->args[i];
+		bool unknown = inner->kind == EXPR_UNKNOWN_PARAM || (constant->kind == EXPR_UNKNOWN_PARAM && inner->kind == EXPR_CONST);
+		if (unknown) { /* only describing: any bounds will do */
+			x->range = (struct range){ .known = true, .grid = { 1, 0 } };
+			return;
+		}
 		if (inner->kind != EXPR_CONST || !inner->range.known)
 			continue;
 		struct range r = { .known = true };
@@ -488,6 +606,23 @@ static bool cast_type(const struct binder *b, const PgQuery__TypeName *t, enum s
 	return true;
 }
 
+/* t AT TIME ZONE 'zone': the zone is a constant that PostgreSQL knows; an unknown one fails for every row or none. */
+static bool bind_zone(const struct binder *b, struct expr **args, int location, struct expr **out, struct error *e)
+{
+	struct expr *zone = args[0], *x = args[1];
+	static const char *const utc[] = { "UTC", "Etc/UTC", "GMT", "Z" };
+
+	if (!bind_as(b, zone, TYPE_TEXT, e))
+		return false;
+	for (size_t i = 0; zone->kind == EXPR_CONST && zone->text && i < ARRAY_LEN(utc); i++) {
+		if (text_eq_nocase(zone->text, utc[i]) || text_eq(zone->text, b->rel->planning->settings->timezone))
+			return bind_call(b, "timezone", args, 2, false, location, out, e);
+	}
+	(void)x;
+	return refuse(b, location, e, "time zones", "only UTC and the session's own zone may follow AT TIME ZONE over protected rows",
+		      "SET TimeZone to the zone first: an unknown zone would fail upstream.");
+}
+
 static bool bind_func(const struct binder *b, const PgQuery__FuncCall *f, struct expr **out, struct error *e)
 {
 	static const char *const aggregates[] = { "count", "sum", "avg", "min", "max" };
@@ -505,8 +640,16 @@ static bool bind_func(const struct binder *b, const PgQuery__FuncCall *f, struct
 	if (!name || f->agg_star || f->agg_distinct || f->agg_filter || f->n_agg_order || f->func_variadic || f->agg_within_group)
 		return refuse(b, f->location, e, "function allowlist", "this form of function call is not allowed over protected rows",
 			      "Call a listed function with plain arguments.");
+	if ((text_eq(name, "now") || text_eq(name, "transaction_timestamp") || text_eq(name, "statement_timestamp")) && f->n_args == 0)
+		return temporal_now(b, false, false, f->location, out, e);
+	if (!temporal_epoch(b, name, f, out, e))
+		return false;
+	if (*out)
+		return true;
 	if (!bind_list(b, f->args, f->n_args, &args, e))
 		return false;
+	if (text_eq(name, "timezone") && f->n_args == 2)
+		return bind_zone(b, args, f->location, out, e);
 	return bind_call(b, name, args, f->n_args, false, f->location, out, e);
 }
 
@@ -515,6 +658,12 @@ bool bind_expr(const struct binder *b, const Node *n, struct expr **out, struct 
 	enum sql_type t;
 	struct expr *x;
 
+	if (b->groups) {
+		if (!grouped_find(b, n, out, e))
+			return false;
+		if (*out)
+			return true;
+	}
 	switch (n->node_case) {
 	case PG_QUERY__NODE__NODE_COLUMN_REF:
 		return bind_column(b, n->column_ref, out, e);
@@ -544,11 +693,19 @@ bool bind_expr(const struct binder *b, const Node *n, struct expr **out, struct 
 			return false;
 		return bind_cast(b, x, t, n->type_cast->location, out, e);
 	case PG_QUERY__NODE__NODE_SUB_LINK:
-		return refuse(b, n->sub_link->location, e, "sub-selects", "sub-selects are not allowed inside the protected part",
-			      "Join the tables on their privacy unit, or aggregate in a CTE and combine the results.");
+		return semijoin_bind(b, n->sub_link, out, e);
 	case PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION:
-		return refuse(b, n->sqlvalue_function->location, e, "volatile functions",
-			      "the current time or user may not be used over protected rows", "Write a constant, or pass a parameter.");
+		switch (n->sqlvalue_function->op) {
+		case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_DATE:
+			return temporal_now(b, true, false, n->sqlvalue_function->location, out, e);
+		case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_TIMESTAMP:
+			return temporal_now(b, false, false, n->sqlvalue_function->location, out, e);
+		case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIMESTAMP:
+			return temporal_now(b, false, true, n->sqlvalue_function->location, out, e);
+		default:
+			return refuse(b, n->sqlvalue_function->location, e, "volatile functions", "the current user or time of day may not be used over protected rows",
+				      "Write a constant, or pass a parameter.");
+		}
 	default:
 		return refuse(b, -1, e, "expressions", "this kind of expression is not supported over protected rows",
 			      "docs/sql.md lists what is.");

@@ -4,9 +4,13 @@
 
 #include "planner/rel.h"
 
+struct grouped;
+
 struct binder {
 	struct rel *rel;
 	const struct names *names;
+	const struct cte *scope;      /* in which sub-selects are read; NULL: the relation's */
+	const struct grouped *groups; /* the select list and HAVING of a GROUP BY inside the protected part; else NULL */
 };
 
 MUST_CHECK bool bind_expr(const struct binder *b, const PgQuery__Node *n, struct expr **out, struct error *e);
@@ -22,6 +26,12 @@ MUST_CHECK bool bind_as(const struct binder *b, struct expr *x, enum sql_type t,
 
 /* Refuses sealed and fingerprint columns as operands: `what` is the use, as in "may not be compared". */
 MUST_CHECK bool bind_usable(const struct binder *b, const struct expr *x, struct error *e);
+
+/* Refuses sealed columns, whose equal values look different; fingerprints are fine: what is counted distinct or grouped inside. */
+MUST_CHECK bool bind_comparable(const struct binder *b, const struct expr *x, struct error *e);
+
+/* The range, magnitude and form that cover all of an expression's arguments. */
+void bind_cover(struct expr *x);
 
 /* Builders that other files of the binder share. */
 struct expr *expr_make(const struct binder *b, enum expr_kind kind, enum sql_type type, int location, size_t n_args);

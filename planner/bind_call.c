@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "planner/facts.h"
 #include "planner/functions.h"
 
 #include <string.h>
@@ -12,6 +13,11 @@ static const char *const trunc_units[] = { "microseconds", "milliseconds", "seco
 static const char *const date_fields[] = { "century", "day", "decade", "dow", "doy", "isodow", "isoyear",
 					   "millennium", "month", "quarter", "week", "year" };
 static const char *const time_fields[] = { "hour", "minute", "second" };
+
+/* to_char: patterns of which every value in the years 1..9999 has a text. */
+static const char *const formats[] = { "YYYY", "YYYY-MM", "YYYY/MM", "YYYYMM", "YYYY-MM-DD", "YYYYMMDD", "DD.MM.YYYY", "MM/DD/YYYY", "YYYY-Q", "YYYY-\"Q\"Q", "\"Q\"Q", "Q", "MM", "MM-DD",
+				       "DD", "D", "ID", "DDD", "WW", "IW", "IYYY", "IYYY-IW", "IYYY-\"W\"IW", "Mon", "Month", "FMMonth", "Mon YYYY", "FMMonth YYYY", "MON", "Dy", "DY",
+				       "Day", "FMDay", "HH24", "HH24:MI", "YYYY-MM-DD HH24", "YYYY-MM-DD HH24:MI", "YYYY-MM-DD HH24:MI:SS" };
 
 static bool one_of(const char *s, const char *const *list, size_t n)
 {
@@ -30,6 +36,21 @@ static bool pattern_ok(const char *s)
 			return false;
 	}
 	return true;
+}
+
+/* What planner/temporal.c writes: "1 mons -2 days 3 microseconds". */
+static bool interval_ok(const char *s)
+{
+	return s[strspn(s, "0123456789- adimnocrsey")] == '\0' && strstr(s, "mons") && strstr(s, "microseconds");
+}
+
+static bool one_of_exactly(const char *s, const char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (text_eq(s, list[i]))
+			return true;
+	}
+	return false;
 }
 
 static bool const_between(const struct expr *x, int64_t lo, int64_t hi)
@@ -79,6 +100,12 @@ static bool fits(enum arg_class c, const struct expr *x, const struct expr *next
 		return const_between(x, 0, 15);
 	case ARG_PATTERN:
 		return (const_text(x) && pattern_ok(x->text)) || (x->kind == EXPR_UNKNOWN_PARAM && is_type(x, TYPE_TEXT));
+	case ARG_INTERVAL:
+		return const_text(x) && interval_ok(x->text);
+	case ARG_FORMAT:
+		return const_text(x) && one_of_exactly(x->text, formats, ARRAY_LEN(formats));
+	case ARG_ZONE:
+		return const_text(x);
 	case ARG_NONE:
 		break;
 	}
@@ -141,12 +168,109 @@ static bool range_sum(const struct range *x, const struct range *y, bool subtrac
 	       decimal_add(x->hi, subtract ? negate(y->lo) : y->hi, &out->hi);
 }
 
+static struct range between(i128 lo, i128 hi)
+{
+	return (struct range){ .known = true, .lo = { lo, 0 }, .hi = { hi, 0 }, .grid = { 1, 0 } };
+}
+
+/* By a constant other than zero, to as many digits as the dividend has, two at least; integers are truncated, which stays within. */
+static struct range range_divide(const struct range *x, const struct expr *by, bool whole)
+{
+	int scale = whole ? 0 : x->grid.scale > 2 ? x->grid.scale : 2;
+	struct range out = { .grid = { 1, scale } };
+
+	if (!x->known || by->kind != EXPR_CONST || !by->range.known || by->range.lo.digits == 0)
+		return out;
+	struct decimal c = by->range.lo, lo = x->lo, hi = x->hi;
+	if (c.digits < 0) {
+		c = negate(c);
+		lo = negate(x->hi);
+		hi = negate(x->lo);
+	}
+	c.scale += scale;
+	out.lo.scale = out.hi.scale = scale;
+	out.known = decimal_floor_div(lo, c, &out.lo.digits) && decimal_ceil_div(hi, c, &out.hi.digits);
+	return out;
+}
+
+static struct range range_remainder(const struct range *x, const struct expr *by)
+{
+	struct range out = { 0 };
+	i128 most;
+
+	if (by->kind != EXPR_CONST || !by->range.known)
+		return out;
+	struct decimal c = by->range.lo.digits < 0 ? negate(by->range.lo) : by->range.lo;
+	if (c.digits == 0 || !decimal_ceil_div(c, (struct decimal){ 1, 0 }, &most))
+		return out;
+	out = between(x->known && x->lo.digits >= 0 ? 0 : -most, most);
+	if (c.scale == 0 && x->grid.scale <= 0 && x->known) { /* of integers: below the divisor */
+		out.hi.digits--;
+		out.lo.digits += out.lo.digits < 0;
+	} else {
+		out.grid = (struct decimal){ 1, x->grid.scale > 2 ? x->grid.scale : 2 };
+	}
+	return out;
+}
+
+static struct range range_round(const struct range *x)
+{
+	const struct decimal one = { 1, 0 };
+	i128 lo, hi;
+
+	if (!x->known || !decimal_floor_div(x->lo, one, &lo) || !decimal_ceil_div(x->hi, one, &hi))
+		return (struct range){ 0 };
+	return between(lo, hi);
+}
+
+static struct range range_field(const struct expr *field)
+{
+	static const struct {
+		const char *name;
+		int lo, hi;
+	} fields[] = { { "month", 1, 12 }, { "quarter", 1, 4 }, { "dow", 0, 6 }, { "isodow", 1, 7 }, { "day", 1, 31 }, { "doy", 1, 366 }, { "week", 1, 53 },
+		       { "hour", 0, 23 }, { "minute", 0, 59 }, { "year", 1, 9999 }, { "isoyear", 1, 9999 }, { "decade", 0, 999 }, { "century", 1, 100 } };
+
+	for (size_t i = 0; field->text && i < ARRAY_LEN(fields); i++) {
+		if (text_eq_nocase(field->text, fields[i].name))
+			return between(fields[i].lo, fields[i].hi);
+	}
+	return (struct range){ 0 };
+}
+
+static struct range range_bucket(const struct expr *n)
+{
+	int64_t count;
+
+	if (n->kind != EXPR_CONST || !n->text || !number_i64(n->text, 0, 10000, &count))
+		return (struct range){ 0 };
+	return between(0, count + 1);
+}
+
 static struct range range_of_call(const struct function_row *f, struct expr **args)
 {
 	struct range out = { 0 };
 	const struct range *x = &args[0]->range;
 	const struct range *y = function_arity(f) > 1 ? &args[1]->range : x;
 
+	switch (f->range) { /* what follows from less than all arguments */
+	case RANGE_DIVIDE:
+		return range_divide(x, args[1], f->args[0] == ARG_INTEGER);
+	case RANGE_REMAINDER:
+		return range_remainder(x, args[1]);
+	case RANGE_ROUND:
+		return range_round(x);
+	case RANGE_SIGN:
+		return between(-1, 1);
+	case RANGE_FIELD:
+		return range_field(args[0]);
+	case RANGE_LENGTH:
+		return out;
+	case RANGE_BUCKET:
+		return range_bucket(args[3]);
+	default:
+		break;
+	}
 	if (f->range == RANGE_UNKNOWN || !x->known || !y->known)
 		return out;
 	switch (f->range) {
@@ -189,6 +313,10 @@ static int magnitude_of_call(const struct function_row *f, struct expr **args)
 		return x + y;
 	case MAG_DIVIDE:
 		return x + MAGNITUDE_QUOTIENT;
+	case MAG_POWER:
+		return 15 * x + 1;
+	case MAG_EXP:
+		return 150;
 	default:
 		return x > 20 ? x : 20;
 	}
@@ -265,7 +393,7 @@ bool bind_call(const struct binder *b, const char *name, struct expr **args, siz
 		if (sql_type_is_number(t) && !bind_as(b, args[u], t, e))
 			return false;
 	}
-	const struct function_row *f = n > 0 && n <= 3 ? find_row(name, args, n, is_operator) : NULL;
+	const struct function_row *f = n > 0 && n <= 4 ? find_row(name, args, n, is_operator) : NULL;
 	if (!f)
 		return refuse_call(b, name, args, n, is_operator, location, e);
 	for (size_t i = 0; i < n; i++) {
@@ -280,6 +408,8 @@ bool bind_call(const struct binder *b, const char *name, struct expr **args, siz
 	x->form = f->form;
 	x->magnitude = magnitude_of_call(f, args);
 	x->range = range_of_call(f, args);
+	if (!x->range.known)
+		facts_narrow(b->rel, x); /* WHERE a / b BETWEEN 0 AND 5 */
 	if (x->magnitude > MAGNITUDE_MAX) {
 		fail(e, ERR_TOO_COMPLEX, "arithmetic over protected rows could overflow");
 		error_rule(e, "total expressions");

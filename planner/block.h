@@ -34,6 +34,7 @@ struct planning {
 	const struct plan_param *params;
 	size_t n_params;
 	const char *sql; /* for positions */
+	const struct policy_template *template; /* the approved query that runs, or NULL */
 };
 
 /* Fails at an AST location (byte offset, -1 unknown): converts to a 1-based character position.  Use after fail(). */
@@ -49,18 +50,43 @@ bool planning_at(const struct planning *p, int location, struct error *e);
 MUST_CHECK bool planning_table(const struct planning *p, const struct cte *scope, const PgQuery__RangeVar *v, const struct cte **cte,
 			       const struct policy_table **table, struct error *e);
 
+/* True when rows of a SELECT's tables may be shown at all: none is protected by noise or aggregation (their other rules are checked later). */
+MUST_CHECK bool planning_shows_rows(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s);
+
 /* Kind of a SELECT under a scope.  Mixes that cannot work (protected rows beside catalogs or noised rows in one FROM) are refused here. */
 MUST_CHECK bool query_kind(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, enum query_kind *out,
 			   struct error *e);
 
+/* As query_kind, of a SELECT that stands in a FROM: what groups by the privacy unit gives rows of one unit each, and is RAW there. */
+MUST_CHECK bool source_kind(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, enum query_kind *out,
+			    struct error *e);
+
 struct block; /* one under construction, in the arena */
 
-/* Binds FROM and WHERE of a SELECT whose FROM is RAW and that aggregates; the rules of its tables are checked here. */
-MUST_CHECK bool block_open(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, struct block **out,
+/*
+ * Binds FROM and WHERE of a SELECT whose FROM is RAW; the rules of its tables are checked here.  rows: it does not aggregate, and each expression over
+ * its columns becomes a column of the result.
+ */
+MUST_CHECK bool block_open(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, bool rows, struct block **out,
 			   struct error *e);
 
-/* Adds a group key (an expression over input columns; ordinals and aliases are resolved by the caller).  The same key twice is one. */
-MUST_CHECK bool block_group(struct block *b, const PgQuery__Node *key, struct error *e);
+/* The columns of "*" (only NULL) or "only.*": how many, and the alias and name of each. */
+size_t block_star(const struct block *b, const char *only);
+void block_star_column(const struct block *b, const char *only, size_t i, const char **alias, const char **name);
+
+enum { BLOCK_KEYS_MAX = 16 };
+
+/*
+ * Adds a group key (an expression over input columns; ordinals and aliases are resolved by the caller); *number is its place among the keys.  The same
+ * key twice is one.
+ */
+MUST_CHECK bool block_group(struct block *b, const PgQuery__Node *key, size_t *number, struct error *e);
+
+/* How many keys the block has: they are its first columns. */
+size_t block_keys(const struct block *b);
+
+/* The same block with some of its keys, for one of several grouping sets; columns keep their names.  Only when all columns are known. */
+MUST_CHECK bool block_subset(const struct block *b, const bool keep[BLOCK_KEYS_MAX], struct block **out, struct error *e);
 
 /* True when an input column has this name (also when it is ambiguous). */
 MUST_CHECK bool block_has_column(const struct block *b, const char *name);

@@ -83,7 +83,7 @@ static void emit_capped_count(struct emit *m, const struct block *b, const struc
 	wr_str(&m->w, ")");
 }
 
-/* sum(clamped) of one unit in one group, clamped to [lo, hi]. */
+/* sum(row) of one unit in one group, clamped to [lo, hi]. */
 static void emit_capped_sum(struct emit *m, const struct aggregate *g, const char *row, i128 lo, i128 hi)
 {
 	wr_fmt(&m->w, "LEAST(GREATEST(COALESCE(pg_catalog.sum(%s)", row);
@@ -93,6 +93,122 @@ static void emit_capped_sum(struct emit *m, const struct aggregate *g, const cha
 	wr_str(&m->w, "), ");
 	emit_param_i128(m, hi, "numeric");
 	wr_str(&m->w, ")");
+}
+
+/* 2x - (lo + hi) of a row, in grid units; NULL where x is. */
+static void write_centred(struct emit *m, const struct aggregate *g)
+{
+	wr_fmt(&m->w, "(2 OPERATOR(pg_catalog.*) %s OPERATOR(pg_catalog.-) ", aside(m, write_clamped, g));
+	emit_param_i128(m, g->lo + g->hi, "numeric");
+	wr_str(&m->w, ")");
+}
+
+static const char *product(struct emit *m, const char *x, const char *y)
+{
+	const char *text = arena_printf(m->arena, "(%s OPERATOR(pg_catalog.*) %s)", x, y);
+
+	m->no_memory = m->no_memory || !text;
+	return text ? text : "";
+}
+
+static void emit_average(struct emit *m, const struct block *b, const struct aggregate *g, size_t number)
+{
+	const i128 rows = b->max_rows, width = g->hi - g->lo;
+	const char *row = aside(m, write_centred, g);
+
+	emit_capped_count(m, b, g, row);
+	wr_fmt(&m->w, " AS p%zu, ", number);
+	emit_capped_sum(m, g, row, -rows * width, rows * width);
+	wr_fmt(&m->w, " AS p%zu_2", number);
+}
+
+/* n, sum X, sum X^2, sum Y, sum Y^2, sum XY over rows where both are there: mechanisms/moments.h. */
+static void emit_moments(struct emit *m, const struct block *b, const struct aggregate *g, size_t number)
+{
+	const struct aggregate second = { .arg = g->arg_y, .grid = g->grid_y, .lo = g->lo_y, .hi = g->hi_y };
+	const i128 rows = b->max_rows, wx = g->hi - g->lo, wy = g->hi_y - g->lo_y;
+	const char *x = aside(m, write_centred, g), *y = g->arg_y ? aside(m, write_centred, &second) : NULL;
+
+	/* a row counts only with both; their product says so */
+	emit_capped_count(m, b, g, y ? product(m, x, y) : x);
+	wr_fmt(&m->w, " AS p%zu", number);
+	if (y) { /* X and Y of rows without the other are left out */
+		const char *both = arena_printf(m->arena, "(CASE WHEN %s IS NOT NULL THEN %s END)", y, x);
+		const char *both_y = arena_printf(m->arena, "(CASE WHEN %s IS NOT NULL THEN %s END)", x, y);
+		m->no_memory = m->no_memory || !both || !both_y;
+		x = both ? both : "";
+		y = both_y ? both_y : "";
+	}
+	const char *squares = product(m, x, x);
+	const struct {
+		const char *row;
+		i128 lo, hi;
+	} parts[] = { { x, -rows * wx, rows * wx },
+		      { squares, 0, rows * wx * wx },
+		      { y, -rows * wy, rows * wy },
+		      { y ? product(m, y, y) : NULL, 0, rows * wy * wy },
+		      { y ? product(m, x, y) : NULL, -rows * wx * wy, rows * wx * wy } };
+	for (size_t i = 0; i + 1 < g->n_parts; i++) {
+		wr_str(&m->w, ", ");
+		emit_capped_sum(m, g, parts[i].row, parts[i].lo, parts[i].hi);
+		wr_fmt(&m->w, " AS p%zu_%zu", number, i + 2);
+	}
+}
+
+static int seed(struct emit *m)
+{
+	if (m->seed_param == 0)
+		m->seed_param = emit_add_param(m, NULL);
+	return m->seed_param;
+}
+
+static const char *hash_of(struct emit *m, const char *what)
+{
+	const char *text = arena_printf(m->arena, "pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.hash_record_extended(ROW(%s), $%d::pg_catalog.int8)), 16, '0')",
+					what, seed(m));
+
+	m->no_memory = m->no_memory || !text;
+	return text ? text : "";
+}
+
+static void write_unit(struct emit *m, const struct aggregate *g)
+{
+	emit_expr(m, g->arg);
+}
+
+/*
+ * Of one unit in one group, at most max_rows items as text, chosen by a hash of unit and item under the fresh secret seed: a choice that depends on no
+ * other unit.  Each item is 16 digits of that hash, then the item.
+ */
+static void emit_items(struct emit *m, const struct block *b, const struct aggregate *g, const char *value, const char *item, bool distinct)
+{
+	const struct aggregate unit = { .arg = b->unit };
+	const char *both = arena_printf(m->arena, "%s, %s", aside(m, write_unit, &unit), value);
+
+	m->no_memory = m->no_memory || !both;
+	const char *order = hash_of(m, both ? both : "");
+	wr_fmt(&m->w, "pg_catalog.array_to_string((pg_catalog.array_agg(%s%s OPERATOR(pg_catalog.||) %s ORDER BY %s OPERATOR(pg_catalog.||) %s)",
+	       distinct ? "DISTINCT " : "", order, item, order, item);
+	emit_filter(m, g, value);
+	wr_str(&m->w, ")[1:");
+	emit_param_i128(m, b->max_rows, "int4");
+	wr_str(&m->w, "], ',')");
+}
+
+static void write_bucket(struct emit *m, const struct aggregate *g)
+{
+	wr_fmt(&m->w, "(%s OPERATOR(pg_catalog.-) ", aside(m, write_clamped, g));
+	emit_param_i128(m, g->lo, "numeric");
+	wr_str(&m->w, ")");
+}
+
+static void emit_quantile(struct emit *m, const struct block *b, const struct aggregate *g)
+{
+	const char *bucket = aside(m, write_bucket, g);
+	const char *item = arena_printf(m->arena, "(%s)::pg_catalog.int8::pg_catalog.text", bucket);
+
+	m->no_memory = m->no_memory || !item;
+	emit_items(m, b, g, bucket, item ? item : "", false);
 }
 
 static void emit_partial(struct emit *m, const struct block *b, const struct aggregate *g, size_t number)
@@ -108,30 +224,27 @@ static void emit_partial(struct emit *m, const struct block *b, const struct agg
 		break;
 	case AGGREGATE_UNITS:
 		wr_str(&m->w, "LEAST(pg_catalog.count(*)");
-		emit_filter(m, g, NULL);
+		emit_filter(m, g, g->arg->scan->nullable || g->arg->scan->derived ? aside(m, write_arg, g) : NULL);
 		wr_str(&m->w, ", 1)");
 		break;
 	case AGGREGATE_SUM:
 		emit_capped_sum(m, g, aside(m, write_clamped, g), g->lo < 0 ? rows * g->lo : 0, g->hi > 0 ? rows * g->hi : 0);
 		break;
-	case AGGREGATE_AVG: {
-		const char *row = aside(m, write_clamped, g);
-		emit_capped_count(m, b, g, row);
-		wr_fmt(&m->w, " AS p%zu, ", number);
-		struct wr w;
-		wr_init(&w, m->arena, EMIT_MAX);
-		wr_fmt(&w, "2 OPERATOR(pg_catalog.*) %s OPERATOR(pg_catalog.-) ", row);
-		struct wr outer = m->w;
-		m->w = w;
-		emit_param_i128(m, g->lo + g->hi, "numeric");
-		w = m->w;
-		m->w = outer;
-		m->w.bad = m->w.bad || !wr_ok(&w);
-		emit_capped_sum(m, g, wr_text(&w), -rows * (g->hi - g->lo), rows * (g->hi - g->lo));
-		wr_fmt(&m->w, " AS s%zu", number);
+	case AGGREGATE_AVG:
+		emit_average(m, b, g, number);
 		return;
+	case AGGREGATE_MOMENT:
+		emit_moments(m, b, g, number);
+		return;
+	case AGGREGATE_DISTINCT: {
+		const char *value = aside(m, write_arg, g);
+		emit_items(m, b, g, value, hash_of(m, value), true);
+		break;
 	}
-	case AGGREGATE_DISTINCT:
+	case AGGREGATE_QUANTILE:
+		emit_quantile(m, b, g);
+		break;
+	case AGGREGATE_OTHER:
 		BUG_IF(true); /* refused under differential privacy */
 	}
 	wr_fmt(&m->w, " AS p%zu", number);
@@ -211,6 +324,8 @@ static void emit_inner(struct emit *m, const struct block *b)
 		wr_fmt(&m->w, " AS k%zu", i + 1);
 	}
 	for (size_t i = 0; i < b->n_aggregates; i++) {
+		if (b->aggregates[i].shared > 0)
+			continue;
 		wr_str(&m->w, ", ");
 		emit_partial(m, b, &b->aggregates[i], i + 1);
 	}
@@ -222,13 +337,12 @@ static void emit_inner(struct emit *m, const struct block *b)
 	emit_group_by(m, 1, b->n_keys + 1);
 }
 
-static void emit_ranked(struct emit *m, const struct block *b, struct plan_block *out)
+static void emit_ranked(struct emit *m, const struct block *b)
 {
-	out->seed_param = emit_add_param(m, NULL);
 	wr_str(&m->w, "SELECT q.*, pg_catalog.row_number() OVER (PARTITION BY q.u ORDER BY pg_catalog.hash_record_extended(ROW(q.u");
 	for (size_t i = 0; i < b->n_keys; i++)
 		wr_fmt(&m->w, ", q.k%zu", i + 1);
-	wr_fmt(&m->w, "), $%d::pg_catalog.int8)", out->seed_param);
+	wr_fmt(&m->w, "), $%d::pg_catalog.int8)", seed(m));
 	for (size_t i = 0; i < b->n_keys; i++)
 		wr_fmt(&m->w, ", q.k%zu", i + 1);
 	wr_str(&m->w, ") AS r FROM (");
@@ -236,7 +350,31 @@ static void emit_ranked(struct emit *m, const struct block *b, struct plan_block
 	wr_str(&m->w, ") AS q");
 }
 
-static void emit_protected(struct emit *m, const struct block *b, bool ranked, bool count_units, struct plan_block *out)
+/* The exact value of a group from the partials of its units. */
+static void emit_total(struct emit *m, const struct aggregate *g, size_t number)
+{
+	static const char items[] = "pg_catalog.unnest(pg_catalog.string_to_array(pg_catalog.string_agg(g.p%zu, ','), ',')) AS w";
+
+	if (g->kind == AGGREGATE_DISTINCT) {
+		wr_str(&m->w, "(SELECT pg_catalog.count(DISTINCT pg_catalog.substr(w, 17)) FROM ");
+		wr_fmt(&m->w, items, number);
+		wr_str(&m->w, ")::pg_catalog.text");
+		return;
+	}
+	if (g->kind == AGGREGATE_QUANTILE) { /* a histogram: index:count,index:count,... */
+		wr_str(&m->w, "(SELECT pg_catalog.string_agg(h.i::pg_catalog.text OPERATOR(pg_catalog.||) ':' OPERATOR(pg_catalog.||) h.n::pg_catalog.text, ',' ORDER BY h.i)"
+			      " FROM (SELECT pg_catalog.substr(w, 17)::pg_catalog.int8 AS i, pg_catalog.count(*) AS n FROM ");
+		wr_fmt(&m->w, items, number);
+		wr_str(&m->w, " GROUP BY 1) AS h)");
+		return;
+	}
+	size_t parts = g->kind == AGGREGATE_AVG ? 2 : g->kind == AGGREGATE_MOMENT ? g->n_parts : 1;
+	wr_fmt(&m->w, "COALESCE(pg_catalog.sum(g.p%zu), 0)::pg_catalog.text", number);
+	for (size_t i = 1; i < parts; i++)
+		wr_fmt(&m->w, ", COALESCE(pg_catalog.sum(g.p%zu_%zu), 0)::pg_catalog.text", number, i + 1);
+}
+
+static void emit_protected(struct emit *m, const struct block *b, bool ranked, bool count_units)
 {
 	const char *separator = "";
 
@@ -247,14 +385,16 @@ static void emit_protected(struct emit *m, const struct block *b, bool ranked, b
 		wr_fmt(&m->w, "%spg_catalog.count(*)::pg_catalog.text", separator);
 		separator = ", ";
 	}
-	for (size_t i = 0; i < b->n_aggregates; i++, separator = ", ") {
-		wr_fmt(&m->w, "%sCOALESCE(pg_catalog.sum(g.p%zu), 0)::pg_catalog.text", separator, i + 1);
-		if (b->aggregates[i].kind == AGGREGATE_AVG)
-			wr_fmt(&m->w, ", COALESCE(pg_catalog.sum(g.s%zu), 0)::pg_catalog.text", i + 1);
+	for (size_t i = 0; i < b->n_aggregates; i++) {
+		if (b->aggregates[i].shared > 0)
+			continue;
+		wr_str(&m->w, separator);
+		emit_total(m, &b->aggregates[i], i + 1);
+		separator = ", ";
 	}
 	wr_str(&m->w, " FROM (");
 	if (ranked)
-		emit_ranked(m, b, out);
+		emit_ranked(m, b);
 	else
 		emit_inner(m, b);
 	wr_str(&m->w, ") AS g");
@@ -270,18 +410,27 @@ static void emit_protected(struct emit *m, const struct block *b, bool ranked, b
 
 static void emit_exact_value(struct emit *m, const struct aggregate *g)
 {
-	static const char *const functions[] = { [AGGREGATE_ROWS] = "count", [AGGREGATE_COUNT] = "count", [AGGREGATE_UNITS] = "count",
-						 [AGGREGATE_DISTINCT] = "count", [AGGREGATE_SUM] = "sum", [AGGREGATE_AVG] = "avg" };
-	bool distinct = g->kind == AGGREGATE_DISTINCT || g->kind == AGGREGATE_UNITS;
+	const bool distinct = g->kind == AGGREGATE_DISTINCT || g->kind == AGGREGATE_UNITS || g->distinct;
+	const bool number = g->arg && sql_type_is_number(g->arg->type) && g->kind != AGGREGATE_COUNT && (!distinct || g->distinct);
+	const bool within = text_eq(g->function, "percentile_cont") || text_eq(g->function, "percentile_disc");
 
-	wr_fmt(&m->w, "pg_catalog.%s(%s", functions[g->kind], distinct ? "DISTINCT " : "");
+	wr_fmt(&m->w, "pg_catalog.%s(%s", g->function, distinct ? "DISTINCT " : "");
+	if (within) {
+		struct wr w;
+		wr_init(&w, m->arena, 64);
+		decimal_put(&w, g->rank);
+		emit_param(m, wr_text(&w), "float8");
+		wr_str(&m->w, ") WITHIN GROUP (ORDER BY ");
+	}
+	if (g->arg_y) {
+		emit_number(m, g->arg_y);
+		wr_str(&m->w, "::pg_catalog.float8, ");
+	}
 	if (!g->arg)
 		wr_str(&m->w, "*");
-	else if (g->kind == AGGREGATE_SUM || g->kind == AGGREGATE_AVG)
-		emit_number(m, g->arg);
 	else
-		emit_expr(m, g->arg);
-	wr_str(&m->w, ")");
+		(number ? emit_number : emit_expr)(m, g->arg);
+	wr_str(&m->w, g->arg_y ? "::pg_catalog.float8)" : ")");
 	emit_filter(m, g, NULL);
 	wr_str(&m->w, "::pg_catalog.text");
 }
@@ -303,12 +452,13 @@ static void emit_exact(struct emit *m, const struct block *b)
 	}
 	for (size_t i = 0; i < b->rel.n_scans; i++) {
 		const struct policy_table *t = b->rel.scans[i]->table;
-		for (size_t j = 0; t->rule == RULE_AGGREGATION && j < t->aggregation.n_constraints; j++, separator = ", ")
+		for (size_t j = 0; j < t->aggregation.n_constraints; j++, separator = ", ")
 			wr_fmt(&m->w, "%spg_catalog.count(DISTINCT t%zu.c%zu)::pg_catalog.text", separator, b->rel.scans[i]->number,
 			       t->aggregation.constraints[j].column + 1);
 	}
 	emit_from_where(m, &b->rel, "");
-	emit_group_by(m, 1, b->n_keys);
+	if (!b->rows)
+		emit_group_by(m, 1, b->n_keys);
 	for (size_t i = 0; i < b->n_keys; i++)
 		wr_fmt(&m->w, "%s%zu", i == 0 ? " ORDER BY " : ", ", i + 1);
 }
@@ -322,6 +472,8 @@ static void mark_columns(const struct block *b)
 	for (size_t i = 0; i < b->n_aggregates; i++) {
 		if (b->aggregates[i].arg)
 			emit_mark(b->aggregates[i].arg);
+		if (b->aggregates[i].arg_y)
+			emit_mark(b->aggregates[i].arg_y);
 		if (b->aggregates[i].filter)
 			emit_mark(b->aggregates[i].filter);
 	}
@@ -331,7 +483,7 @@ static void mark_columns(const struct block *b)
 		struct scan *s = b->rel.scans[i];
 		for (size_t j = 0; j < s->n_on; j++)
 			emit_mark(s->on[j]);
-		for (size_t j = 0; s->table->rule == RULE_AGGREGATION && j < s->table->aggregation.n_constraints; j++)
+		for (size_t j = 0; j < s->table->aggregation.n_constraints; j++)
 			s->used[s->table->aggregation.constraints[j].column] = true;
 	}
 }
@@ -343,11 +495,12 @@ bool block_emit(struct block *b, bool ranked, bool count_units, struct plan_bloc
 	emit_init(&m, b->planning);
 	mark_columns(b);
 	if (b->dp)
-		emit_protected(&m, b, ranked, count_units, out);
+		emit_protected(&m, b, ranked, count_units);
 	else
 		emit_exact(&m, b);
 	if (!emit_finish(&m, &out->sql, e))
 		return false;
+	out->seed_param = m.seed_param;
 	out->params = m.params;
 	out->n_params = m.n_params;
 	return true;

@@ -2,26 +2,42 @@
 #ifndef NG_PLANNER_BLOCK_PARTS_H
 #define NG_PLANNER_BLOCK_PARTS_H
 
+#include "mechanisms/released.h"
 #include "planner/bind.h"
 #include "planner/emit.h"
 #include "planner/functions.h"
+#include "planner/unit.h"
 
 enum aggregate_kind {
 	AGGREGATE_ROWS,     /* count(*) */
 	AGGREGATE_COUNT,    /* count(x) */
 	AGGREGATE_UNITS,    /* count(distinct unit) */
-	AGGREGATE_DISTINCT, /* count(distinct x): exact releases only */
+	AGGREGATE_DISTINCT, /* count(distinct x) */
 	AGGREGATE_SUM,
-	AGGREGATE_AVG
+	AGGREGATE_AVG,
+	AGGREGATE_MOMENT,   /* variances, covariances, correlation, regression: statistics of noised moments */
+	AGGREGATE_QUANTILE, /* percentiles, min, max: ranks of a noised tree of counts */
+	AGGREGATE_OTHER     /* any other of PostgreSQL's: exact releases only */
 };
 
 struct aggregate {
 	enum aggregate_kind kind;
-	struct expr *arg, *filter; /* NULL when there is none */
+	const char *function;      /* its name in PostgreSQL */
+	struct expr *arg, *filter; /* NULL when there is none; MOMENT: arg is x, the second argument of a pair's function */
+	struct expr *arg_y;        /* MOMENT of a pair: y, the first argument */
 	enum sql_type type;
 	const char *name, *label;
-	struct decimal grid; /* SUM, AVG under DP: one grid unit, and the clamp in grid units */
+	struct decimal grid; /* DP: one grid unit of arg, and the clamp in grid units */
 	i128 lo, hi;
+	struct decimal grid_y;
+	i128 lo_y, hi_y;
+	bool distinct;       /* sum(DISTINCT x): exact releases only */
+	enum moment what;    /* MOMENT */
+	size_t n_parts;      /* MOMENT: that it and all that share its draw need */
+	struct decimal rank; /* QUANTILE */
+	size_t rank_at;      /* QUANTILE: index of its rank among those of the draw */
+	enum release_end end;
+	size_t shared;       /* 0: noised on its own; k: shows the draw of aggregate k - 1 */
 };
 
 struct key {
@@ -29,6 +45,7 @@ struct key {
 	const char *name, *label;
 	const char *const *domain; /* public values in text, NULL entry for SQL NULL; NULL: private */
 	size_t n_domain;
+	bool asked;  /* the domain is read from a public table when the query runs; domain is NULL */
 	bool closed; /* no row can lie outside the domain: it needs no filter upstream */
 };
 
@@ -43,17 +60,17 @@ struct block {
 	size_t n_aggregates, cap_aggregates;
 	const struct policy_table **tables;
 	size_t n_tables;
+	bool rows;          /* row-level output: the keys are its columns */
+	size_t cap_keys;
 	bool dp;            /* some table is under differential privacy; else the release is exact */
-	struct expr *unit;  /* dp: the unit's column in the first protected scan */
+	struct expr *unit;  /* dp: of a row */
 	const char *unit_name;
+	bool owner_moves;   /* dp: as in struct unit_flow */
 	int64_t max_rows, max_groups; /* dp: in force */
 };
 
-/* dp: finds the unit and max_rows; refuses joins of protected tables that are not on their unit. */
-MUST_CHECK bool block_check_units(struct block *b, struct error *e);
-
 /* Refuses what the tables' analysis rules do not allow in FROM; finds the unit. */
-MUST_CHECK bool block_check_tables(struct block *b, struct error *e);
+MUST_CHECK bool block_check_tables(struct block *b, bool distinct, struct error *e);
 
 /* Refuses an aggregate that a rule does not allow (aggregation rule: listed functions over bare columns). */
 MUST_CHECK bool block_check_aggregate(struct block *b, const struct aggregate *g, int location, struct error *e);
@@ -61,11 +78,23 @@ MUST_CHECK bool block_check_aggregate(struct block *b, const struct aggregate *g
 /* Refuses a group key that the aggregation rule does not list as a dimension. */
 MUST_CHECK bool block_check_key(struct block *b, const struct expr *key, struct error *e);
 
+/* An aggregate call as a released column; the same call twice is one. */
+MUST_CHECK bool block_aggregate(struct block *b, const PgQuery__FuncCall *f, int *column, struct error *e);
+
+/* noise_low(aggregate), noise_high(aggregate): true when f is one of them and *column is its column; false with *e empty: it is another function. */
+MUST_CHECK bool block_interval_end(struct block *b, const PgQuery__FuncCall *f, int *column, struct error *e);
+
+/* For people: a column's name, or what kind of expression it is. */
+const char *block_label(const struct expr *x);
+
 /* The public domain of a key, narrowed by conjuncts that compare it with constants; leaves domain NULL for private keys. */
 MUST_CHECK bool block_key_domain(struct block *b, struct key *k, struct error *e);
 
-/* True when all keys are public; *product is the number of combinations (saturating). */
-MUST_CHECK bool block_all_public(const struct block *b, size_t *product);
+/* True when all keys are public; *product is the number of combinations (saturating), *asked whether some are counted only when the query runs. */
+MUST_CHECK bool block_all_public(const struct block *b, size_t *product, bool *asked);
+
+/* The statement that reads a key's domain from its public table. */
+MUST_CHECK bool block_domain_sql(const struct block *b, const struct key *k, struct plan_domain *out, struct error *e);
 
 /* SQL of the block; fills sql, params, seed_param. ranked: at most max_groups groups a unit are sampled. */
 MUST_CHECK bool block_emit(struct block *b, bool ranked, bool count_units, struct plan_block *out, struct error *e);

@@ -20,7 +20,6 @@ static const struct refusal refusals[] = {
 	{ PG_QUERY__NODE__NODE_MERGE_STMT, "statement: DML", "MERGE", "Noisegate only reads." },
 	{ PG_QUERY__NODE__NODE_COPY_STMT, "statement: COPY", "COPY", "Use SELECT; psql's \\copy (SELECT ...) needs COPY too, \\o and \\pset format csv do not." },
 	{ PG_QUERY__NODE__NODE_DO_STMT, "statement: DO", "DO", "Send plain SELECT statements." },
-	{ PG_QUERY__NODE__NODE_CALL_STMT, "statement: CALL", "CALL", "Send plain SELECT statements." },
 	{ PG_QUERY__NODE__NODE_PREPARE_STMT, "statement: PREPARE", "PREPARE", "Use your driver's prepared statements (extended protocol)." },
 	{ PG_QUERY__NODE__NODE_EXECUTE_STMT, "statement: PREPARE", "EXECUTE", "Use your driver's prepared statements (extended protocol)." },
 	{ PG_QUERY__NODE__NODE_LISTEN_STMT, "statement: LISTEN", "LISTEN", "There are no notifications here." },
@@ -162,6 +161,7 @@ static bool classify(struct arena *a, const char *sql, const PgQuery__RawStmt *r
 	switch (n->node_case) {
 	case PG_QUERY__NODE__NODE_SELECT_STMT:
 	case PG_QUERY__NODE__NODE_EXPLAIN_STMT:
+	case PG_QUERY__NODE__NODE_CALL_STMT: /* of a template; the planner refuses others */
 		s->kind = STATEMENT_QUERY;
 		return true;
 	case PG_QUERY__NODE__NODE_TRANSACTION_STMT:

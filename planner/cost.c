@@ -36,27 +36,111 @@ static bool calibrate_part(const struct pricing *p, u128 linf, unsigned share_of
 	return p->gaussian ? calibrate_gaussian(l2, rho, out, e) : calibrate_laplace(l1, epsilon, out, e);
 }
 
-static bool value_noise(const struct block *b, const struct aggregate *g, const struct pricing *p, struct release_value *v,
-			struct plan_column *c, struct error *e)
+/* All that mechanisms/choose needs to know of one part. */
+static struct choose_terms part_terms(const struct pricing *p)
 {
+	return p->gaussian ? (struct choose_terms){ .account = CHOOSE_ZCDP, .rho = p->rho }
+			   : (struct choose_terms){ .account = CHOOSE_PURE, .epsilon = p->epsilon };
+}
+
+static bool moment_noise(const struct block *b, const struct aggregate *g, const struct pricing *p, struct release_value *v, struct error *e)
+{
+	const struct choose_terms terms = part_terms(p);
+	uint64_t rows = (uint64_t)b->max_rows * (b->owner_moves ? 2 : 1);
+
+	v->moment_bounds = (struct moments_bounds){ .lo_x = g->lo, .hi_x = g->hi, .lo_y = g->lo_y, .hi_y = g->hi_y, .grid_x = g->grid, .grid_y = g->grid_y };
+	v->n_parts = g->n_parts;
+	if (!moments_calibrate(&v->moment_bounds, v->n_parts, rows, p->groups, &terms, v->parts, e)) {
+		error_rule(e, "contribution");
+		return error_hint(e, "Narrow the bounds, or spend more.");
+	}
+	v->noise = v->parts[0].noise;
+	return true;
+}
+
+static bool quantile_noise(struct block *b, const struct aggregate *g, size_t index, const struct pricing *p, struct release_value *v, struct error *e)
+{
+	const struct quantile_grid tree = { .buckets = (uint64_t)(g->hi - g->lo) + 1, .branching = p->gaussian ? 8 : 16 };
+	struct decimal *ranks = arena_array(b->planning->arena, b->n_aggregates, struct decimal);
+	const u128 rows = (u128)b->max_rows * (b->owner_moves ? 2 : 1);
+	u128 l1, l2;
+
+	if (!ranks)
+		return fail_memory(e);
+	for (size_t i = 0; i < b->n_aggregates; i++) {
+		struct aggregate *other = &b->aggregates[i];
+		if (i != index && other->shared != index + 1)
+			continue;
+		other->rank_at = v->n_ranks;
+		ranks[v->n_ranks++] = other->rank;
+	}
+	v->tree = tree;
+	v->ranks = ranks;
+	u128 levels = quantile_levels(&tree);
+	if (__builtin_mul_overflow(rows * levels, (u128)p->groups, &l1) || __builtin_mul_overflow(l1, rows, &l2)) {
+		fail(e, ERR_TOO_COMPLEX, "the sensitivity of this query is too large");
+		return error_rule(e, "contribution");
+	}
+	return p->gaussian ? calibrate_gaussian(l2, p->rho, &v->noise, e) : calibrate_laplace(l1, p->epsilon, &v->noise, e);
+}
+
+static bool value_noise(struct block *b, size_t index, const struct pricing *p, struct release_value *v, struct plan_column *c, struct error *e)
+{
+	const struct aggregate *g = &b->aggregates[index];
 	const u128 rows = (u128)b->max_rows;
 	u128 linf = g->kind == AGGREGATE_UNITS ? 1 : rows;
 	u128 reach = absolute(g->lo) > absolute(g->hi) ? absolute(g->lo) : absolute(g->hi);
 
+	if (b->owner_moves && g->lo < 0 && g->hi > 0)
+		reach = absolute(g->lo) + absolute(g->hi);
 	if (g->kind == AGGREGATE_SUM)
 		linf = rows * reach;
 	if (linf == 0)
 		linf = 1; /* bounds [0, 0]: still noised */
 	c->linf = (i128)linf;
+	if (g->kind == AGGREGATE_MOMENT)
+		return moment_noise(b, g, p, v, e);
+	if (g->kind == AGGREGATE_QUANTILE)
+		return quantile_noise(b, g, index, p, v, e);
 	if (g->kind != AGGREGATE_AVG)
 		return calibrate_part(p, linf, 1, &v->noise, e);
-	u128 spread = rows * (u128)(g->hi - g->lo);
+	u128 spread = rows * (u128)(g->hi - g->lo) * (b->owner_moves ? 2 : 1);
+
+	c->linf_sum = (i128)spread;
 	return calibrate_part(p, rows, 2, &v->noise, e) && calibrate_part(p, spread ? spread : 1, 2, &v->noise_sum, e);
 }
 
 static enum release_kind kind_of(const struct aggregate *g)
 {
-	return g->kind == AGGREGATE_SUM ? RELEASE_SUM : g->kind == AGGREGATE_AVG ? RELEASE_AVG : RELEASE_COUNT;
+	switch (g->kind) {
+	case AGGREGATE_SUM:
+		return RELEASE_SUM;
+	case AGGREGATE_AVG:
+		return RELEASE_AVG;
+	case AGGREGATE_MOMENT:
+		return RELEASE_MOMENT;
+	case AGGREGATE_QUANTILE:
+		return RELEASE_QUANTILE;
+	default:
+		return RELEASE_COUNT;
+	}
+}
+
+/* How many columns of the upstream an aggregate reads. */
+static size_t width_of(const struct block *b, const struct aggregate *g)
+{
+	if (g->shared > 0)
+		return 0;
+	if (!b->dp)
+		return 1;
+	return g->kind == AGGREGATE_AVG ? 2 : g->kind == AGGREGATE_MOMENT ? g->n_parts : 1;
+}
+
+static enum release_format format_of(const struct aggregate *g)
+{
+	if (type_is_integer(g->type))
+		return FORMAT_INT8;
+	return g->kind == AGGREGATE_MOMENT && g->type == TYPE_FLOAT8 ? FORMAT_FLOAT8 : FORMAT_DECIMAL;
 }
 
 static bool make_values(struct block *b, const struct pricing *p, size_t first, struct release_value *values, struct plan_column *columns,
@@ -68,21 +152,34 @@ static bool make_values(struct block *b, const struct pricing *p, size_t first, 
 		const struct aggregate *g = &b->aggregates[i];
 		struct release_value *v = &values[i];
 		struct plan_column *c = &columns[b->n_keys + i];
-		*v = (struct release_value){ .column = column, .grid = g->grid, .lo = g->lo, .hi = g->hi };
+		*v = (struct release_value){ .column = column, .grid = g->grid, .lo = g->lo, .hi = g->hi, .end = g->end, .shared = g->shared, .what = g->what };
 		*c = (struct plan_column){ .name = g->name, .type = g->type, .label = g->label, .noised = b->dp };
-		column += g->kind == AGGREGATE_AVG && b->dp ? 2 : 1;
+		column += width_of(b, g);
 		if (!b->dp) {
 			v->kind = RELEASE_EXACT;
 			v->format = FORMAT_ASIS;
 			continue;
 		}
 		v->kind = kind_of(g);
-		v->format = g->type == TYPE_INT8 ? FORMAT_INT8 : FORMAT_DECIMAL;
-		v->extra_scale = 6;
-		if (!value_noise(b, g, p, v, c, e))
+		v->format = format_of(g);
+		v->extra_scale = v->kind == RELEASE_AVG || v->kind == RELEASE_MOMENT ? 6 : 0;
+		if (g->shared > 0) { /* its own figures are those of the draw */
+			const struct release_value *from = &values[g->shared - 1];
+			v->column = from->column;
+			v->noise = from->noise;
+			v->noise_sum = from->noise_sum;
+			v->rank = g->rank_at;
+			*c = columns[b->n_keys + g->shared - 1];
+			c->name = g->name;
+			c->type = g->type;
+			c->label = g->label;
+			continue;
+		}
+		if (!value_noise(b, i, p, v, c, e))
 			return false;
+		v->rank = g->rank_at;
 		c->noise = v->noise;
-		if (v->kind != RELEASE_AVG)
+		if (v->kind == RELEASE_COUNT || v->kind == RELEASE_SUM)
 			c->half_width = noise_half_width(&v->noise, b->planning->settings->confidence) * decimal_double(g->grid);
 	}
 	return true;
@@ -102,6 +199,16 @@ static bool make_domains(const struct block *b, struct plan_block *out, struct e
 	}
 	out->spec.domains = domains;
 	out->spec.n_domain = counts;
+	struct plan_domain *asked = arena_array(a, b->n_keys ? b->n_keys : 1, struct plan_domain);
+	if (!asked)
+		return fail_memory(e);
+	for (size_t i = 0; i < b->n_keys; i++) {
+		if (!b->keys[i].asked)
+			continue;
+		if (!block_domain_sql(b, &b->keys[i], &asked[i], e))
+			return false;
+		out->domains = asked;
+	}
 	return true;
 }
 
@@ -116,9 +223,19 @@ static bool feeds(const struct expr *x, const struct scan *s)
 	return false;
 }
 
+static bool reads(const struct expr *x, const struct scan *s, size_t column)
+{
+	bool found = x->kind == EXPR_COLUMN && x->scan == s && x->column == column;
+
+	for (size_t i = 0; !found && i < x->n_args; i++)
+		found = reads(x->args[i], s, column);
+	return found;
+}
+
 /* max_groups in force: the product over the protected tables that feed the keys; over all of them when a public table does. */
 static bool choose_max_groups(struct block *b, struct error *e)
 {
+	const int64_t most = b->max_groups; /* of all tables together: proven smaller where the unit is unique */
 	bool public_feeds = false;
 
 	for (size_t i = 0; i < b->rel.n_scans; i++) {
@@ -139,6 +256,8 @@ static bool choose_max_groups(struct block *b, struct error *e)
 			return error_hint(e, "Group by columns of fewer tables.");
 		}
 	}
+	if (b->max_groups > most)
+		b->max_groups = most;
 	return true;
 }
 
@@ -181,6 +300,7 @@ static bool describe(struct block *b, const struct pricing *p, bool ranked, size
 	const char *selection = "no groups";
 
 	out->figures.unit = b->unit_name;
+	out->figures.owner_moves = b->owner_moves;
 	out->figures.max_rows = b->max_rows;
 	out->figures.max_groups = (int64_t)p->groups;
 	out->figures.bounding = ranked ? "per-unit clamp, sampled groups" : "per-unit clamp";
@@ -194,6 +314,8 @@ static bool describe(struct block *b, const struct pricing *p, bool ranked, size
 		delta_put(&w, out->figures.delta);
 		wr_str(&w, ")");
 		selection = wr_ok(&w) ? wr_text(&w) : NULL;
+	} else if (out->domains) {
+		selection = "public domain, read from public tables: every group appears";
 	} else if (b->n_keys > 0) {
 		selection = arena_printf(a, "public domain of %zu groups: every one appears", product);
 	}
@@ -207,7 +329,8 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 	struct pricing p = { .groups = 1 };
 	struct rho total = { 0 };
 	size_t product = 1;
-	bool all_public = block_all_public(b, &product), ranked = false;
+	bool asked, ranked = false;
+	const bool all_public = block_all_public(b, &product, &asked);
 
 	if (!choose_max_groups(b, e) || !choose_mechanism(b, share, &p.gaussian, e))
 		return false;
@@ -217,11 +340,18 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 		return error_hint(e, "Group by fewer columns, or restrict them with WHERE column IN (...).");
 	}
 	if (b->n_keys > 0) {
-		bool few = all_public && product <= (size_t)b->max_groups;
+		bool few = all_public && !asked && product <= (size_t)b->max_groups;
 		p.groups = few ? (product ? product : 1) : (uint64_t)b->max_groups;
 		ranked = !few;
 	}
-	uint64_t parts = b->n_aggregates + !all_public;
+	if (b->owner_moves && b->n_keys > 0) { /* a unit's rows may leave as many groups as they enter */
+		p.groups *= 2;
+		if (all_public && !asked && p.groups > product)
+			p.groups = product ? product : 1;
+	}
+	uint64_t parts = !all_public;
+	for (size_t i = 0; i < b->n_aggregates; i++)
+		parts += b->aggregates[i].shared == 0;
 	if (parts == 0)
 		parts = 1;
 	p.epsilon.pico = share->epsilon.pico / parts;
@@ -231,6 +361,7 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 	}
 	p.rho.pico = total.pico / parts;
 	out->spec.private_noise = true;
+	out->spec.confidence = b->planning->settings->confidence;
 	out->spec.selection = SELECT_ALL;
 	if (!make_values(b, &p, b->n_keys + !all_public, values, columns, e) || (!all_public && !threshold(b, share, &p, out, e)))
 		return false;
@@ -244,6 +375,36 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 	return describe(b, &p, ranked, product, out, e) && block_emit(b, ranked, !all_public, out, e);
 }
 
+/* The result is made of a column of this scan: as a key, or inside an aggregate. */
+static bool shows(const struct block *b, const struct scan *s, size_t column)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < b->n_keys; i++)
+		found = found || reads(b->keys[i].expr, s, column);
+	for (size_t i = 0; i < b->n_aggregates; i++) {
+		const struct aggregate *g = &b->aggregates[i];
+		found = found || (g->arg && reads(g->arg, s, column)) || (g->arg_y && reads(g->arg_y, s, column));
+	}
+	return found;
+}
+
+/* The largest minimum that the columns of the result ask for; the constraint's own for those without another, or when none of the table's is shown. */
+static int64_t minimum_of(const struct block *b, const struct scan *s, const struct output_constraint *c)
+{
+	int64_t most = -1;
+
+	for (size_t column = 0; c->n_outputs > 0 && column < s->table->n_columns; column++) {
+		int64_t minimum = c->minimum;
+		if (!shows(b, s, column))
+			continue;
+		for (size_t i = 0; i < c->n_outputs; i++)
+			minimum = c->outputs[i].column == column ? c->outputs[i].minimum : minimum;
+		most = minimum > most ? minimum : most;
+	}
+	return most < 0 ? c->minimum : most;
+}
+
 /* The aggregation rule's output constraints; tables of other rules have none. */
 static bool close_exact(struct block *b, struct release_value *values, struct plan_column *columns, struct plan_block *out,
 			struct error *e)
@@ -253,7 +414,7 @@ static bool close_exact(struct block *b, struct release_value *values, struct pl
 
 	for (size_t i = 0; i < b->rel.n_scans; i++) {
 		const struct policy_table *t = b->rel.scans[i]->table;
-		n += t->rule == RULE_AGGREGATION ? t->aggregation.n_constraints : 0;
+		n += t->aggregation.n_constraints;
 	}
 	struct release_minimum *minimums = arena_array(b->planning->arena, n ? n : 1, struct release_minimum);
 	if (!minimums)
@@ -261,8 +422,8 @@ static bool close_exact(struct block *b, struct release_value *values, struct pl
 	n = 0;
 	for (size_t i = 0; i < b->rel.n_scans; i++) {
 		const struct policy_table *t = b->rel.scans[i]->table;
-		for (size_t j = 0; t->rule == RULE_AGGREGATION && j < t->aggregation.n_constraints; j++)
-			minimums[n++] = (struct release_minimum){ column++, t->aggregation.constraints[j].minimum };
+		for (size_t j = 0; j < t->aggregation.n_constraints; j++)
+			minimums[n++] = (struct release_minimum){ column++, minimum_of(b, b->rel.scans[i], &t->aggregation.constraints[j]) };
 	}
 	out->spec.selection = SELECT_MINIMUM;
 	out->spec.minimums = minimums;

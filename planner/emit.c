@@ -149,7 +149,7 @@ static const char *argument(struct emit *m, const struct function_row *f, size_t
 
 static void emit_call(struct emit *m, const struct expr *x)
 {
-	const char *args[3] = { "", "", "" };
+	const char *args[4] = { "", "", "", "" };
 
 	for (size_t i = 0; i < x->n_args; i++)
 		args[i] = argument(m, x->function, i, x->args[i]);
@@ -159,10 +159,12 @@ static void emit_call(struct emit *m, const struct expr *x)
 			continue;
 		}
 		s++;
-		if (*s == 'Z')
+		if (*s == 'Z') {
 			emit_timezone(m);
-		else
-			wr_str(&m->w, args[*s - '1']);
+			continue;
+		}
+		BUG_IF(*s < '1' || *s > '4');
+		wr_str(&m->w, args[*s - '1']);
 	}
 }
 
@@ -203,6 +205,12 @@ void emit_expr(struct emit *m, const struct expr *x)
 	switch (x->kind) {
 	case EXPR_COLUMN:
 		emit_column(m, x);
+		break;
+	case EXPR_UNIT:
+		wr_fmt(&m->w, "t%zu.u", x->scan->number);
+		break;
+	case EXPR_IN_SELECT:
+		emit_in_select(m, x);
 		break;
 	case EXPR_CONST:
 	case EXPR_UNKNOWN_PARAM:
@@ -250,61 +258,6 @@ void emit_expr(struct emit *m, const struct expr *x)
 		emit_variadic(m, x, "LEAST");
 		break;
 	}
-}
-
-void emit_mark(const struct expr *x)
-{
-	if (x->kind == EXPR_COLUMN)
-		x->scan->used[x->column] = true;
-	for (size_t i = 0; i < x->n_args; i++)
-		emit_mark(x->args[i]);
-}
-
-/* (SELECT s.email::pg_catalog.text COLLATE "C" AS c1, ... FROM schema.table AS s) AS t1: text is compared as bytes from here on. */
-static void emit_scan(struct emit *m, const struct scan *s)
-{
-	bool any = false;
-
-	wr_str(&m->w, "(SELECT ");
-	for (size_t i = 0; i < s->table->n_columns; i++) {
-		if (!s->used[i])
-			continue;
-		wr_str(&m->w, any ? ", " : "");
-		bool text = s->table->columns[i].type == TYPE_TEXT;
-		wr_str(&m->w, text ? "(s." : "s.");
-		wr_sql_name(&m->w, s->table->columns[i].name);
-		wr_fmt(&m->w, "%s AS c%zu", text ? "::pg_catalog.text COLLATE pg_catalog.\"C\")" : "", i + 1);
-		any = true;
-	}
-	wr_str(&m->w, any ? " FROM " : "true AS c0 FROM ");
-	wr_sql_name(&m->w, s->table->source_schema);
-	wr_str(&m->w, ".");
-	wr_sql_name(&m->w, s->table->source_name);
-	wr_fmt(&m->w, " AS s) AS t%zu", s->number);
-}
-
-void emit_from_where(struct emit *m, const struct rel *r, const char *also)
-{
-	wr_str(&m->w, " FROM ");
-	for (size_t i = 0; i < r->n_scans; i++) {
-		const struct scan *s = r->scans[i];
-		if (i > 0)
-			wr_str(&m->w, s->nullable ? " LEFT JOIN " : " CROSS JOIN ");
-		emit_scan(m, s);
-		if (!s->nullable)
-			continue;
-		wr_str(&m->w, " ON ");
-		for (size_t j = 0; j < s->n_on; j++) {
-			wr_str(&m->w, j > 0 ? " AND " : "");
-			emit_expr(m, s->on[j]);
-		}
-	}
-	wr_str(&m->w, " WHERE true");
-	for (size_t i = 0; i < r->n_conjuncts; i++) {
-		wr_str(&m->w, " AND ");
-		emit_expr(m, r->conjuncts[i]);
-	}
-	wr_str(&m->w, also);
 }
 
 bool emit_finish(struct emit *m, const char **sql, struct error *e)

@@ -16,6 +16,7 @@ struct emit {
 	const char **params;
 	size_t n_params, cap_params;
 	int timezone_param; /* 0: not used yet */
+	int seed_param;     /* likewise */
 	bool no_memory;
 };
 
@@ -36,6 +37,9 @@ void emit_number(struct emit *m, const struct expr *x);
 
 /* Marks the columns that an expression reads, so that scans project them. */
 void emit_mark(const struct expr *x);
+
+/* (x, y) = ANY (SELECT ...). */
+void emit_in_select(struct emit *m, const struct expr *x);
 
 /* FROM and WHERE of a relation; `also` is written behind the conjuncts (" AND ..."), may be "". */
 void emit_from_where(struct emit *m, const struct rel *r, const char *also);

@@ -33,11 +33,6 @@ PRINTF_LIKE(2, 3) static void add(struct lines *l, const char *fmt, ...)
 	l->items[l->n++] = text;
 }
 
-static const char *rule_name(enum table_rule r)
-{
-	return r == RULE_PUBLIC ? "public" : r == RULE_AGGREGATION ? "aggregation" : "differential_privacy";
-}
-
 static const char *scale_text(struct arena *a, const struct noise *n)
 {
 	struct wr w;
@@ -57,6 +52,20 @@ static void explain_value(struct lines *l, const struct plan_settings *s, const 
 		add(l, "  %s: exact", c->label);
 		return;
 	}
+	if (v->shared > 0) {
+		add(l, "  %s: from the noised figures of %s, at no further cost", c->label, b->columns[b->spec.n_keys + v->shared - 1].label);
+		return;
+	}
+	if (v->kind == RELEASE_MOMENT) {
+		add(l, "  %s: %zu noised moments of bounded values (count: %s); the interval depends on them: ask noise_low and noise_high", c->label, v->n_parts,
+		    scale_text(l->arena, &v->noise));
+		return;
+	}
+	if (v->kind == RELEASE_QUANTILE) {
+		add(l, "  %s: a tree of noised counts over %llu values (%s a node), %zu rank%s for one charge; the interval depends on them", c->label,
+		    (unsigned long long)v->tree.buckets, scale_text(l->arena, &v->noise), v->n_ranks, v->n_ranks == 1 ? "" : "s");
+		return;
+	}
 	if (v->kind == RELEASE_AVG) {
 		add(l, "  %s: noised count (%s) and noised centred sum (%s); the interval depends on the noised count", c->label,
 		    scale_text(l->arena, &v->noise), scale_text(l->arena, &v->noise_sum));
@@ -73,11 +82,13 @@ static void explain_block(struct lines *l, const struct plan_settings *s, const 
 {
 	add(l, "Protected query %zu", number + 1);
 	for (size_t i = 0; i < b->n_tables; i++)
-		add(l, "  table %s.%s: rule %s of \"%s\"", b->tables[i]->schema, b->tables[i]->name, rule_name(b->tables[i]->rule),
+		add(l, "  table %s.%s: rule %s of \"%s\"", b->tables[i]->schema, b->tables[i]->name, table_rule_name(b->tables[i]->rule),
 		    b->tables[i]->owner);
 	if (b->figures.unit) {
 		add(l, "  privacy unit: %s; at most %lld rows a group and %lld groups of one unit count (%s)", b->figures.unit,
 		    (long long)b->figures.max_rows, (long long)b->figures.max_groups, b->figures.bounding);
+		if (b->figures.owner_moves)
+			add(l, "  owners: the rows of one owner alone may leave; groups count twice and sums for the whole width of their bounds");
 		add(l, "  mechanism: %s; epsilon %.6g%s", b->figures.mechanism,
 		    eps_double(b->figures.epsilon), b->figures.epsilon.pico == 0 ? " (priced in rho)" : "");
 		if (b->figures.rho.pico > 0)
@@ -148,13 +159,20 @@ bool explain_json(struct wr *w, const struct plan_block *b)
 	const char *separator = "";
 
 	wr_fmt(w, "{\"groups\":%lld,\"values\":[", (long long)b->figures.max_groups);
-	for (size_t i = 0; i < b->spec.n_values; i++, separator = ",") {
+	for (size_t i = 0; i < b->spec.n_values; i++) {
 		const struct release_value *v = &b->spec.values[i];
+		if (v->shared > 0)
+			continue;
 		wr_str(w, separator);
+		separator = ",";
+		for (size_t j = 1; v->kind == RELEASE_MOMENT && j < v->n_parts; j++) {
+			json_noise(w, &v->parts[j].noise, 0);
+			wr_str(w, ",");
+		}
 		json_noise(w, &v->noise, b->columns[b->spec.n_keys + i].linf);
 		if (v->kind == RELEASE_AVG) {
 			wr_str(w, ",");
-			json_noise(w, &v->noise_sum, (v->hi - v->lo) * b->figures.max_rows);
+			json_noise(w, &v->noise_sum, b->columns[b->spec.n_keys + i].linf_sum);
 		}
 	}
 	wr_str(w, "]");

@@ -4,7 +4,7 @@
 
 bool expr_equal(const struct expr *a, const struct expr *b)
 {
-	if (a->kind != b->kind || a->type != b->type || a->n_args != b->n_args || a->scan != b->scan)
+	if (a->kind != b->kind || a->type != b->type || a->n_args != b->n_args || a->scan != b->scan || a->select != b->select)
 		return false;
 	if (a->kind == EXPR_COLUMN && a->column != b->column)
 		return false;
@@ -33,7 +33,7 @@ const struct policy_table *expr_policy_table(const struct expr *x)
 
 bool expr_is_constant(const struct expr *x)
 {
-	if (x->kind == EXPR_COLUMN)
+	if (x->kind == EXPR_COLUMN || x->kind == EXPR_UNIT || x->kind == EXPR_IN_SELECT)
 		return false;
 	for (size_t i = 0; i < x->n_args; i++) {
 		if (!expr_is_constant(x->args[i]))

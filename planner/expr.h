@@ -9,6 +9,7 @@
 
 enum expr_kind {
 	EXPR_COLUMN,
+	EXPR_UNIT,  /* the privacy unit of a scan that does not show it as a column */
 	EXPR_CONST, /* literal or known parameter; text NULL: SQL NULL */
 	EXPR_UNKNOWN_PARAM, /* a parameter whose value is not known yet (describing only) */
 	EXPR_CALL,  /* a row of functions.def over args */
@@ -18,6 +19,7 @@ enum expr_kind {
 	EXPR_NOT,
 	EXPR_IS_NULL,
 	EXPR_IS_NOT_NULL,
+	EXPR_IN_SELECT, /* (args) = ANY (select) */
 	EXPR_BOOL_TEST, /* op: "IS TRUE", ... */
 	EXPR_CASE,      /* args: when1, then1, when2, then2, ..., else */
 	EXPR_COALESCE,
@@ -46,8 +48,9 @@ struct expr {
 	bool untyped; /* a quoted literal or NULL that takes the type of its neighbour */
 	int location; /* byte offset in the statement, -1 unknown */
 
-	struct scan *scan; /* EXPR_COLUMN */
+	struct scan *scan; /* EXPR_COLUMN, EXPR_UNIT */
 	size_t column;
+	struct derived *select; /* EXPR_IN_SELECT: a column for each of args */
 
 	const char *text; /* EXPR_CONST: canonical value */
 

@@ -2,9 +2,10 @@
 
 #include "base/text.h"
 
-#define A1(a) { (a), ARG_NONE, ARG_NONE }
-#define A2(a, b) { (a), (b), ARG_NONE }
-#define A3(a, b, c) { (a), (b), (c) }
+#define A1(a) { (a), ARG_NONE, ARG_NONE, ARG_NONE }
+#define A2(a, b) { (a), (b), ARG_NONE, ARG_NONE }
+#define A3(a, b, c) { (a), (b), (c), ARG_NONE }
+#define A4(a, b, c, d) { (a), (b), (c), (d) }
 
 /* Values outside the years 1..9999, infinities among them, give NULL: at the ends of PostgreSQL's ranges date arithmetic raises. */
 #define WITHIN_BOTH(x, lo, hi) "(" x " OPERATOR(pg_catalog.>=) " lo " AND " x " OPERATOR(pg_catalog.<=) " hi ")"

@@ -21,6 +21,9 @@ enum arg_class {
 	ARG_COUNT,   /* constant integer 0..10000 */
 	ARG_OFFSET,  /* constant integer -10000..10000 */
 	ARG_DIGITS,  /* constant integer 0..15 */
+	ARG_INTERVAL, /* constant: an interval's text, made by planner/temporal.c */
+	ARG_FORMAT,  /* constant: a to_char pattern of digits and names of dates */
+	ARG_ZONE,    /* constant: a time zone that was checked */
 	ARG_PATTERN  /* constant LIKE pattern without a trailing escape */
 };
 
@@ -31,19 +34,20 @@ enum result_rule {
 	RESULT_FLOOR    /* numeric stays numeric, other numbers become float8 */
 };
 
-enum magnitude_rule { MAG_NONE, MAG_ADD, MAG_MULTIPLY, MAG_DIVIDE, MAG_FIRST };
-enum range_rule { RANGE_UNKNOWN, RANGE_ADD, RANGE_SUBTRACT, RANGE_MULTIPLY, RANGE_NEGATE, RANGE_ABS, RANGE_FIRST };
+enum magnitude_rule { MAG_NONE, MAG_ADD, MAG_MULTIPLY, MAG_DIVIDE, MAG_FIRST, MAG_POWER, MAG_EXP };
+enum range_rule { RANGE_UNKNOWN, RANGE_ADD, RANGE_SUBTRACT, RANGE_MULTIPLY, RANGE_NEGATE, RANGE_ABS, RANGE_FIRST,
+		  RANGE_DIVIDE, RANGE_REMAINDER, RANGE_ROUND, RANGE_SIGN, RANGE_FIELD, RANGE_LENGTH, RANGE_BUCKET };
 
 struct function_row {
 	const char *name;
 	bool is_operator;
-	enum arg_class args[3];
+	enum arg_class args[4];
 	enum result_rule result;
 	enum sql_type type;
 	enum expr_form form; /* of the emitted result */
 	enum magnitude_rule magnitude;
 	enum range_rule range;
-	const char *total; /* $1..$3: arguments as their class is emitted; $Z: the session's time zone */
+	const char *total; /* $1..$4: arguments as their class is emitted; $Z: the session's time zone */
 };
 
 extern const struct function_row function_rows[];

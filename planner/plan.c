@@ -4,6 +4,7 @@
 #include "planner/ast.h"
 #include "planner/explain.h"
 #include "planner/post.h"
+#include "planner/template.h"
 
 typedef PgQuery__Node Node;
 
@@ -64,13 +65,10 @@ static bool refuse_rows(const struct planning *p, const PgQuery__SelectStmt *s, 
 {
 	const struct policy_table *t = some_table(p, s);
 
-	if (t && t->rule == RULE_PUBLIC)
-		return refuse(p, e, "row-level output", "row-level output from public tables is not supported yet",
-			      "Join it with a protected table and aggregate.");
 	if (t) {
 		fail(e, ERR_RULE, "row-level output from %s.%s is not allowed", t->schema, t->name);
 		error_detail(e, "rule \"%s\" of its owner \"%s\"",
-			     t->rule == RULE_AGGREGATION ? "aggregation" : "differential_privacy", t->owner);
+			     table_rule_name(t->rule), t->owner);
 		error_hint(e, "Ask for statistics: SELECT count(*) FROM %s.%s, or SELECT x, avg(y) ... GROUP BY x.", t->schema, t->name);
 	} else {
 		fail(e, ERR_RULE, "row-level output from protected tables is not allowed");
@@ -238,6 +236,68 @@ static bool make_charges(const struct planning *p, const struct accounts *a, str
 	return true;
 }
 
+static bool close_at(const struct post *post, const struct accounts *a, struct eps epsilon, struct delta delta, struct plan_block *blocks,
+		     struct error *e)
+{
+	for (size_t i = 0; i < post->n_blocks; i++) {
+		struct block_share share;
+		if (!block_price(post, a, post->blocks[i], epsilon, delta, &share) || !block_close(post->blocks[i], &share, &blocks[i], e))
+			return false;
+	}
+	return true;
+}
+
+/* The largest expected error of the blocks' counts and sums; *unknown when some other noised value has none. */
+static double worst_error(const struct plan_block *blocks, size_t n, bool *unknown)
+{
+	double worst = 0;
+
+	*unknown = false;
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j < blocks[i].n_columns; j++) {
+			const struct plan_column *c = &blocks[i].columns[j];
+			*unknown = *unknown || (c->noised && c->half_width <= 0);
+			worst = c->half_width > worst ? c->half_width : worst;
+		}
+	}
+	return worst;
+}
+
+enum { EPSILON_STEPS = 40 };
+
+/* Accuracy first: the least epsilon, to a thousandth, at which every count and sum is expected to be within the wanted error. */
+static bool least_epsilon(const struct post *post, const struct accounts *a, struct delta delta, struct plan_block *blocks, struct eps *out,
+			  struct error *e)
+{
+	const double wanted = decimal_double(post->planning->settings->error);
+	struct eps lo = { 1 }, hi = { 0 };
+	bool unknown;
+
+	for (size_t i = 0; i < a->n; i++)
+		hi = hi.pico == 0 || a->items[i].budget->query_max_epsilon.pico < hi.pico ? a->items[i].budget->query_max_epsilon : hi;
+	if (hi.pico == 0) /* nothing is charged */
+		return true;
+	if (!close_at(post, a, hi, delta, blocks, e))
+		return false;
+	double best = worst_error(blocks, post->n_blocks, &unknown);
+	if (unknown || best > wanted) {
+		fail(e, ERR_RULE, unknown ? "noisegate.error works for counts and sums" : "the wanted error of ±%.6g cannot be reached", wanted);
+		error_rule(e, "budget: per query");
+		if (!unknown)
+			error_detail(e, "With all that one query may spend the error is about ±%.6g.", best);
+		return error_hint(e, unknown ? "SET noisegate.error = default, and choose noisegate.epsilon for averages, percentiles and variances."
+					     : "Ask for fewer values or groups, or accept a larger error.");
+	}
+	for (int i = 0; i < EPSILON_STEPS && hi.pico - lo.pico > hi.pico / 1000; i++) {
+		struct eps middle = { lo.pico + (hi.pico - lo.pico) / 2 };
+		struct error ignored = ERROR_INIT;
+		bool reached = close_at(post, a, middle, delta, blocks, &ignored) && worst_error(blocks, post->n_blocks, &unknown) <= wanted;
+		*(reached ? &hi : &lo) = middle;
+	}
+	*out = hi;
+	return true;
+}
+
 static bool close_blocks(const struct post *post, const struct accounts *a, struct plan *plan, struct error *e)
 {
 	struct plan_block *blocks = arena_array(post->planning->arena, post->n_blocks ? post->n_blocks : 1, struct plan_block);
@@ -246,22 +306,18 @@ static bool close_blocks(const struct post *post, const struct accounts *a, stru
 
 	if (!blocks)
 		return fail_memory(e);
-	if (!statement_price(post->planning, a, &epsilon, &delta, e))
+	if (!statement_price(post->planning, a, &epsilon, &delta, e) ||
+	    (post->planning->settings->error.digits > 0 && !least_epsilon(post, a, delta, blocks, &epsilon, e)) ||
+	    !close_at(post, a, epsilon, delta, blocks, e))
 		return false;
-	for (size_t i = 0; i < post->n_blocks; i++) {
-		struct block_share share;
-		if (!block_price(post, a, post->blocks[i], epsilon, delta, &share) ||
-		    !block_close(post->blocks[i], &share, &blocks[i], e))
-			return false;
-	}
 	plan->blocks = blocks;
 	plan->n_blocks = post->n_blocks;
 	return true;
 }
 
-static bool plan_blocks(const struct planning *p, Node *statement, struct plan *plan, struct error *e)
+static bool plan_blocks(const struct planning *p, Node *statement, bool rows, struct plan *plan, struct error *e)
 {
-	struct post post = { .planning = p, .next_param = (int)p->n_params + 1 };
+	struct post post = { .planning = p, .next_param = (int)p->n_params + 1, .rows = rows };
 	struct accounts accounts = { .n = 0 };
 	PgQuery__SelectStmt *s = statement->select_stmt;
 	/* a WHERE above FROM items that are results already; a block's own WHERE is part of its question */
@@ -344,38 +400,56 @@ static bool plan_select(const struct planning *p, Node *statement, struct plan *
 
 	if (!query_kind(p, NULL, s, &kind, e))
 		return false;
+	if (kind == QUERY_RAW && !is_probe(s) && planning_shows_rows(p, NULL, s))
+		return plan_blocks(p, statement, true, plan, e);
 	if (kind == QUERY_RAW)
 		return plan_preview(p, s, plan, e);
 	if (kind == QUERY_NOISED)
-		return plan_blocks(p, statement, plan, e);
+		return plan_blocks(p, statement, false, plan, e);
 	if (s->with_clause) /* CTEs that nothing uses may be protected: they are dropped */
-		return plan_blocks(p, statement, plan, e);
+		return plan_blocks(p, statement, false, plan, e);
 	plan->kind = PLAN_SIDECAR;
 	plan->sidecar_sql = p->sql;
 	return post_check_free(p, NULL, s, false, e);
+}
+
+static bool planned(const struct planning *p, struct plan *plan, bool in_template, struct error *e)
+{
+	const PgQuery__ParseResult *tree;
+
+	if (!ast_parse(p->arena, p->sql, &tree, e))
+		return false;
+	if (tree->n_stmts != 1)
+		return fail(e, ERR_SYNTAX, "cannot insert multiple commands into a prepared statement");
+	Node *statement = tree->stmts[0]->stmt;
+	if (statement->node_case == PG_QUERY__NODE__NODE_EXPLAIN_STMT && !open_explain(p, &statement, plan, e))
+		return false;
+	struct planning approved = *p;
+	if (!in_template && !template_expand(p, statement, &approved.template, &approved.sql, e))
+		return false;
+	if (approved.template != p->template) { /* positions are those of the template's text from here on: of no use to the analyst */
+		bool ok = planned(&approved, plan, true, e);
+		e->position = 0;
+		return ok;
+	}
+	if (statement->node_case == PG_QUERY__NODE__NODE_CALL_STMT)
+		return refuse(p, e, "statement: CALL", "CALL is for the policy's templates only", "noisegate.rules lists them; otherwise send plain SELECT statements.");
+	if (statement->node_case != PG_QUERY__NODE__NODE_SELECT_STMT)
+		return refuse(p, e, "statement", "only SELECT can be planned", "Noisegate only reads.");
+	return plan_select(p, statement, plan, e);
 }
 
 bool plan_make(struct arena *a, const struct policy *policy, const struct plan_settings *settings, const char *sql,
 	       const struct plan_param *params, size_t n_params, const struct plan **out, struct error *e)
 {
 	const struct planning p = { .arena = a, .policy = policy, .settings = settings, .params = params, .n_params = n_params, .sql = sql };
-	const PgQuery__ParseResult *tree;
 	struct plan *plan = arena_new(a, struct plan);
 
 	*e = ERROR_INIT;
 	if (!plan)
 		return fail_memory(e);
-	if (!ast_parse(a, sql, &tree, e))
-		return false;
-	if (tree->n_stmts != 1)
-		return fail(e, ERR_SYNTAX, "cannot insert multiple commands into a prepared statement");
-	Node *statement = tree->stmts[0]->stmt;
 	plan->n_params = n_params;
-	if (statement->node_case == PG_QUERY__NODE__NODE_EXPLAIN_STMT && !open_explain(&p, &statement, plan, e))
-		return false;
-	if (statement->node_case != PG_QUERY__NODE__NODE_SELECT_STMT)
-		return refuse(&p, e, "statement", "only SELECT can be planned", "Noisegate only reads.");
-	if (!plan_select(&p, statement, plan, e))
+	if (!planned(&p, plan, false, e))
 		return false;
 	if ((plan->explain || plan->kind == PLAN_BLOCKS) && !explain_plan(a, settings, plan, e))
 		return false;

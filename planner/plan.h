@@ -28,7 +28,9 @@ struct plan_settings {
 	const char *timezone;           /* IANA name or "UTC"; for date_trunc and casts of timestamptz */
 	struct eps epsilon;             /* of the whole statement; 0: the policy's default */
 	struct delta delta;             /* likewise */
+	struct decimal error;           /* accuracy first: the least epsilon that is expected to reach this error at the confidence; digits 0: not asked */
 	enum noise_choice mechanism;
+	int64_t now_micros;             /* now(), since 1970-01-01 00:00 UTC; 0: not known, and refused */
 	double confidence;              /* of reported intervals, default 0.95 */
 };
 
@@ -94,7 +96,16 @@ struct plan_column {
 	bool noised;
 	double half_width;  /* expected +- at the confidence level, in the column's own unit; AVG: 0, as it depends on the noised count */
 	struct noise noise;
-	i128 linf;          /* sensitivity of one group's exact value, in grid units */
+	i128 linf;          /* sensitivity of one group's exact value, in grid units; AVG: of its count */
+	i128 linf_sum;      /* AVG: of its centred sum, in half grid units */
+};
+
+/* The public domain of a key that is read from a public table when the query runs: one column of distinct texts, canonical order. */
+struct plan_domain {
+	const char *sql; /* NULL: the key's domain is in the spec already */
+	const char *const *params;
+	size_t n_params;
+	bool with_null;  /* NULL is a group too */
 };
 
 /* One protected query block: one upstream statement and its release. */
@@ -103,6 +114,7 @@ struct plan_block {
 	const char *const *params; /* text values of $1.. (NULL: SQL NULL); the statement casts them itself */
 	size_t n_params;
 	int seed_param;            /* 1-based parameter that the executor fills with a fresh secret 64-bit integer, or 0 */
+	const struct plan_domain *domains; /* one for each key, or NULL when all are in spec; read before the block, without a charge */
 	struct release_spec spec;
 	const struct plan_column *columns;
 	size_t n_columns;
@@ -111,6 +123,7 @@ struct plan_block {
 	struct {
 		const char *unit;          /* privacy unit, NULL without DP */
 		int64_t max_rows, max_groups; /* in force for this block; 1 and 1 when proven */
+		bool owner_moves;          /* priced for one owner's rows of a unit leaving too: values change both ways, groups count twice */
 		const char *bounding;      /* "none needed", "per-unit clamp", "per-unit clamp, sampled groups" */
 		const char *selection;     /* "no groups", "public domain of 4 groups", "private keys: threshold 23 (delta 1e-8)" */
 		const char *mechanism;     /* "discrete Laplace" or "discrete Gaussian" */

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "planner/grouping.h"
 
 typedef PgQuery__Node Node;
 
@@ -46,7 +47,7 @@ bool post_open_cte(const struct planning *p, const struct cte *scope, const PgQu
 	if (c->ctequery->node_case != PG_QUERY__NODE__NODE_SELECT_STMT)
 		return refuse(p, c->location, e, "statement: DML", "only SELECT may stand in WITH", "Noisegate only reads.");
 	*made = (struct cte){ .next = scope, .name = c->ctename, .query = c->ctequery->select_stmt, .expr = c, .outer = scope };
-	if (!query_kind(p, scope, made->query, &made->kind, e))
+	if (!source_kind(p, scope, made->query, &made->kind, e))
 		return false;
 	*out = made;
 	return true;
@@ -54,93 +55,16 @@ bool post_open_cte(const struct planning *p, const struct cte *scope, const PgQu
 
 static bool rewrite(struct post *p, const struct cte *scope, PgQuery__SelectStmt *s, struct error *e);
 
-/* --- GROUP BY and select list of a block ----------------------------------------------------------------------------------- */
-
-static bool simple_name(const Node *n, const char **name)
-{
-	if (n->node_case != PG_QUERY__NODE__NODE_COLUMN_REF || n->column_ref->n_fields != 1 ||
-	    n->column_ref->fields[0]->node_case != PG_QUERY__NODE__NODE_STRING)
-		return false;
-	*name = n->column_ref->fields[0]->string->sval;
-	return true;
-}
-
-static bool target_is(const PgQuery__ResTarget *t, const char *name)
-{
-	return t->name && text_eq(t->name, name);
-}
-
-static Node *target_named(const PgQuery__SelectStmt *s, const char *name)
-{
-	for (size_t i = 0; i < s->n_target_list; i++) {
-		if (target_is(s->target_list[i]->res_target, name))
-			return s->target_list[i]->res_target->val;
-	}
-	return NULL;
-}
-
-static bool is_integer(const Node *n, int *value)
-{
-	if (n->node_case != PG_QUERY__NODE__NODE_A_CONST || n->a_const->val_case != PG_QUERY__A__CONST__VAL_IVAL)
-		return false;
-	*value = n->a_const->ival->ival;
-	return true;
-}
-
-static bool add_alias(struct post *p, struct block *b, const PgQuery__SelectStmt *s, const Node *g, const char *name, struct error *e)
-{
-	size_t before = block_columns(b), named = 0;
-
-	for (size_t i = 0; i < s->n_target_list; i++) {
-		if (!target_is(s->target_list[i]->res_target, name))
-			continue;
-		if (!block_group(b, s->target_list[i]->res_target->val, e))
-			return false;
-		named++;
-	}
-	/* several targets of one name are fine while they are the same expression */
-	if (named < 2 || block_columns(b) <= before + 1)
-		return true;
-	fail(e, ERR_AMBIGUOUS_COLUMN, "GROUP BY \"%.100s\" is ambiguous", name);
-	error_hint(e, "Give the columns different aliases.");
-	return planning_at(p->planning, g->column_ref->location, e);
-}
-
-/* Ordinals and, where no input column has the name, output aliases: PostgreSQL's rules for GROUP BY. */
-static bool add_group(struct post *p, struct block *b, const PgQuery__SelectStmt *s, const Node *g, struct error *e)
-{
-	const char *name;
-	int ordinal;
-
-	if (g->node_case == PG_QUERY__NODE__NODE_ROW_EXPR && g->row_expr->row_format == PG_QUERY__COERCION_FORM__COERCE_IMPLICIT_CAST) {
-		for (size_t i = 0; i < g->row_expr->n_args; i++) { /* (a, b) is a, b */
-			if (!add_group(p, b, s, g->row_expr->args[i], e))
-				return false;
-		}
-		return true;
-	}
-	if (is_integer(g, &ordinal)) {
-		if (ordinal < 1 || (size_t)ordinal > s->n_target_list) {
-			fail(e, ERR_COLUMN_REFERENCE, "GROUP BY position %d is not in select list", ordinal);
-			error_hint(e, "There are %zu columns.", s->n_target_list);
-			return planning_at(p->planning, g->a_const->location, e);
-		}
-		return block_group(b, s->target_list[ordinal - 1]->res_target->val, e);
-	}
-	if (simple_name(g, &name) && !block_has_column(b, name) && target_named(s, name))
-		return add_alias(p, b, s, g, name, e);
-	return block_group(b, g, e);
-}
-
 struct rewriting {
 	struct post *post;
 	const struct cte *scope;
 	struct block *block;    /* NULL: only sub-selects and the allowlist */
+	struct grouping *grouping; /* of the block */
 	const char *alias;      /* of the block's relation */
 	bool only_columns;      /* cleared when anything but a block column is met */
 };
 
-static bool to_column(struct rewriting *w, Node *n, int column, struct error *e)
+static bool to_name(struct rewriting *w, Node *n, const char *column, struct error *e)
 {
 	struct arena *a = w->post->planning->arena;
 	PgQuery__ColumnRef *c = arena_new(a, PgQuery__ColumnRef);
@@ -150,7 +74,7 @@ static bool to_column(struct rewriting *w, Node *n, int column, struct error *e)
 
 	if (!c || !fields || !nodes || !strings)
 		return fail_memory(e);
-	const char *parts[] = { w->alias, block_column_name(w->block, column) };
+	const char *parts[] = { w->alias, column };
 	for (size_t i = 0; i < 2; i++) {
 		pg_query__string__init(&strings[i]);
 		pg_query__node__init(&nodes[i]);
@@ -167,6 +91,18 @@ static bool to_column(struct rewriting *w, Node *n, int column, struct error *e)
 	n->node_case = PG_QUERY__NODE__NODE_COLUMN_REF;
 	n->column_ref = c;
 	return true;
+}
+
+/* GROUPING(a, b) is known of each set: a column of the relation. */
+static bool rewrite_grouping(struct rewriting *w, Node *n, struct error *e)
+{
+	size_t number;
+
+	if (!grouping_call(w->post->planning, w->block, w->grouping, n->grouping_func, &number, e))
+		return false;
+	const char *name = arena_printf(w->post->planning->arena, "g%zu", number + 1);
+	w->only_columns = false;
+	return name ? to_name(w, n, name, e) : fail_memory(e);
 }
 
 static bool rewrite_sublink(struct rewriting *w, PgQuery__SubLink *l, struct error *e)
@@ -192,11 +128,15 @@ static bool rewrite_visit(void *ctx, Node *n, struct error *e)
 		return false;
 	bool structural = n->node_case == PG_QUERY__NODE__NODE_LIST || n->node_case == PG_QUERY__NODE__NODE_WINDOW_DEF ||
 			  n->node_case == PG_QUERY__NODE__NODE_SORT_BY || n->node_case == PG_QUERY__NODE__NODE_CASE_WHEN;
+	if (w->block && n->node_case == PG_QUERY__NODE__NODE_GROUPING_FUNC) {
+		(void)!rewrite_grouping(w, n, e);
+		return false;
+	}
 	if (w->block && !structural) {
 		if (!block_column(w->block, n, &column, e))
 			return false;
 		if (column >= 0) {
-			(void)(to_column(w, n, column, e));
+			(void)!to_name(w, n, block_column_name(w->block, column), e);
 			return false;
 		}
 	}
@@ -230,7 +170,7 @@ static bool is_output(const PgQuery__SelectStmt *s, const Node *n)
 	const char *name;
 	int ordinal;
 
-	return is_integer(n, &ordinal) || (simple_name(n, &name) && target_named(s, name));
+	return select_ordinal(n, &ordinal) || (select_simple_name(n, &name) && select_target(s, name));
 }
 
 static bool rewrite_distinct(struct rewriting *w, const PgQuery__SelectStmt *s, struct error *e)
@@ -270,35 +210,76 @@ static bool name_targets(struct post *p, PgQuery__SelectStmt *s, struct error *e
 	return true;
 }
 
-/* --- a block becomes a relation over released rows --------------------------------------------------------------------------- */
-
-static bool block_relation(struct post *p, const struct block *b, const char *alias, Node **out, struct error *e)
+/* SELECT * of row-level output: every column by its name. */
+static bool expand_stars(struct post *p, const struct block *b, PgQuery__SelectStmt *s, struct error *e)
 {
 	struct arena *a = p->planning->arena;
-	const PgQuery__ParseResult *tree;
-	size_t n = block_columns(b);
-	struct wr w;
+	size_t total = s->n_target_list + s->n_target_list * block_star(b, NULL), n = 0;
+	Node **targets = arena_array(a, total + 1, Node *);
 
-	wr_init(&w, a, 1 << 16);
-	wr_str(&w, "SELECT 1 FROM (SELECT ");
-	for (size_t i = 0; i < n; i++) {
-		const char *name = block_column_name(b, (int)i);
-		wr_fmt(&w, "%su.%s::pg_catalog.%s AS %s", i ? ", " : "", name, sql_type_name(block_column_type(b, (int)i)), name);
-	}
-	wr_str(&w, " FROM ROWS FROM (");
-	for (size_t i = 0; i < n; i++)
-		wr_fmt(&w, "%spg_catalog.unnest($%d::pg_catalog.text[])", i ? ", " : "", p->next_param + (int)i);
-	wr_str(&w, ") AS u(");
-	for (size_t i = 0; i < n; i++)
-		wr_fmt(&w, "%s%s", i ? ", " : "", block_column_name(b, (int)i));
-	wr_fmt(&w, ")) AS %s", alias);
-	if (!wr_ok(&w))
+	if (!targets)
 		return fail_memory(e);
-	if (!ast_parse(a, wr_text(&w), &tree, e))
-		return false;
-	p->next_param += (int)n;
-	*out = tree->stmts[0]->stmt->select_stmt->from_clause[0];
+	for (size_t i = 0; i < s->n_target_list; i++) {
+		const Node *v = s->target_list[i]->res_target->val;
+		bool star = v->node_case == PG_QUERY__NODE__NODE_COLUMN_REF &&
+			    v->column_ref->fields[v->column_ref->n_fields - 1]->node_case == PG_QUERY__NODE__NODE_A_STAR;
+		if (!star) {
+			targets[n++] = s->target_list[i];
+			continue;
+		}
+		const char *only = v->column_ref->n_fields > 1 ? v->column_ref->fields[v->column_ref->n_fields - 2]->string->sval : NULL;
+		for (size_t j = 0; j < block_star(b, only); j++) {
+			const char *alias, *name;
+			const PgQuery__ParseResult *tree;
+			struct wr w;
+			block_star_column(b, only, j, &alias, &name);
+			wr_init(&w, a, 4096);
+			wr_str(&w, "SELECT ");
+			wr_sql_name(&w, alias);
+			wr_str(&w, ".");
+			wr_sql_name(&w, name);
+			wr_str(&w, " AS ");
+			wr_sql_name(&w, name);
+			if (!wr_ok(&w))
+				return fail_memory(e);
+			if (!ast_parse(a, wr_text(&w), &tree, e))
+				return false;
+			targets[n++] = tree->stmts[0]->stmt->select_stmt->target_list[0];
+		}
+	}
+	s->target_list = targets;
+	s->n_target_list = n;
 	return true;
+}
+
+/* --- a block becomes a relation over released rows --------------------------------------------------------------------------- */
+
+/* One set's rows: its own columns from the released cells, keys that it does not group by as NULL, its GROUPING values. */
+static void put_set(struct wr *w, struct post *p, const struct block *all, const struct block *b, const struct grouping *g, size_t set)
+{
+	const size_t n = block_columns(b), keys = block_keys(all);
+
+	wr_str(w, "SELECT ");
+	for (size_t i = 0; i < block_columns(all); i++) {
+		const char *name = block_column_name(all, (int)i), *type = sql_type_name(block_column_type(all, (int)i));
+		bool here = !g->several || i >= keys || g->sets[set][i];
+		wr_str(w, i ? ", " : "");
+		if (here)
+			wr_fmt(w, "u.%s::pg_catalog.%s AS %s", name, type, name);
+		else
+			wr_fmt(w, "NULL::pg_catalog.%s AS %s", type, name);
+	}
+	for (size_t i = 0; i < g->n_calls; i++)
+		wr_fmt(w, ", %u::pg_catalog.int4 AS g%zu", grouping_value(g, i, set), i + 1);
+	if (n == 0)
+		return;
+	wr_str(w, " FROM ROWS FROM (");
+	for (size_t i = 0; i < n; i++)
+		wr_fmt(w, "%spg_catalog.unnest($%d::pg_catalog.text[])", i ? ", " : "", p->next_param++);
+	wr_str(w, ") AS u(");
+	for (size_t i = 0; i < n; i++)
+		wr_fmt(w, "%s%s", i ? ", " : "", block_column_name(b, (int)i));
+	wr_str(w, ")");
 }
 
 static bool keep_block(struct post *p, struct block *b, struct error *e)
@@ -338,10 +319,39 @@ static bool note_direct(struct post *p, const struct block *b, const PgQuery__Se
 	return true;
 }
 
-static bool rewrite_block(struct post *p, const struct cte *scope, PgQuery__SelectStmt *s, bool top, struct error *e)
+/* The block, or one block for each grouping set (the statement's epsilon is divided between them), as a relation of released rows. */
+static bool block_relation(struct post *p, struct block *b, const struct grouping *g, const char *alias, Node **out, struct error *e)
 {
 	struct arena *a = p->planning->arena;
-	struct rewriting w = { .post = p, .scope = scope, .only_columns = true };
+	const PgQuery__ParseResult *tree;
+	struct wr w;
+
+	wr_init(&w, a, 1 << 20);
+	wr_str(&w, "SELECT 1 FROM (");
+	for (size_t i = 0; i < g->n_sets; i++) {
+		struct block *one = b;
+		if (g->several && !block_subset(b, g->sets[i], &one, e))
+			return false;
+		/* GROUP BY () of keys alone is one row without a question */
+		if (block_columns(one) > 0 && !keep_block(p, one, e))
+			return false;
+		wr_str(&w, i ? " UNION ALL " : "");
+		put_set(&w, p, b, one, g, i);
+	}
+	wr_fmt(&w, ") AS %s", alias);
+	if (!wr_ok(&w))
+		return fail_memory(e);
+	if (!ast_parse(a, wr_text(&w), &tree, e))
+		return false;
+	*out = tree->stmts[0]->stmt->select_stmt->from_clause[0];
+	return true;
+}
+
+static bool rewrite_block(struct post *p, const struct cte *scope, PgQuery__SelectStmt *s, bool top, bool rows, struct error *e)
+{
+	struct arena *a = p->planning->arena;
+	struct grouping grouping;
+	struct rewriting w = { .post = p, .scope = scope, .only_columns = true, .grouping = &grouping };
 	PgQuery__WithClause *with = s->with_clause; /* what is left of it are results, which stay; the row-level ones are in scope */
 	Node *relation = NULL;
 
@@ -349,16 +359,14 @@ static bool rewrite_block(struct post *p, const struct cte *scope, PgQuery__Sele
 	if (!w.alias)
 		return fail_memory(e);
 	s->with_clause = NULL;
-	if (!block_open(p->planning, scope, s, &w.block, e) || !name_targets(p, s, e))
+	if (!block_open(p->planning, scope, s, rows, &w.block, e) || (rows && !expand_stars(p, w.block, s, e)) || !name_targets(p, s, e))
 		return false;
 	s->with_clause = with;
-	for (size_t i = 0; i < s->n_group_clause; i++) {
-		if (!add_group(p, w.block, s, s->group_clause[i], e))
-			return false;
-	}
+	if (!grouping_read(p->planning, w.block, s, &grouping, e))
+		return false;
 	/* ORDER BY first: its expressions are compared with keys before the targets that they share nodes with change */
 	bool plain = s->n_sort_clause == 0 && !s->having_clause && s->n_distinct_clause == 0 && !s->limit_count && !s->limit_offset &&
-		     s->n_window_clause == 0;
+		     s->n_window_clause == 0 && !grouping.several;
 	if (!rewrite_sort(&w, s, e))
 		return false;
 	w.only_columns = true;
@@ -382,7 +390,7 @@ static bool rewrite_block(struct post *p, const struct cte *scope, PgQuery__Sele
 	if (!from)
 		return fail_memory(e);
 	/* blocks inside this one are complete by now: parameters are numbered in the order of the list */
-	if (!keep_block(p, w.block, e) || !block_relation(p, w.block, w.alias, &relation, e))
+	if (!block_relation(p, w.block, &grouping, w.alias, &relation, e))
 		return false;
 	from[0] = relation;
 	s->from_clause = from;
@@ -511,6 +519,7 @@ static bool rewrite_with(struct post *p, const struct cte **scope, PgQuery__Sele
 
 static bool rewrite_any(struct post *p, const struct cte *scope, PgQuery__SelectStmt *s, bool top, struct error *e)
 {
+	const bool statement = top;
 	enum query_kind k;
 
 	if (!query_kind(p->planning, scope, s, &k, e))
@@ -527,6 +536,8 @@ static bool rewrite_any(struct post *p, const struct cte *scope, PgQuery__Select
 		       (!s->limit_count || ast_walk_node(s->limit_count, rewrite_visit, &w, e)) &&
 		       (!s->limit_offset || ast_walk_node(s->limit_offset, rewrite_visit, &w, e));
 	}
+	if (k == QUERY_RAW && statement && p->rows)
+		return rewrite_block(p, scope, s, top, true, e);
 	if (k == QUERY_RAW) {
 		refuse(p->planning, -1, e, "row-level output", "row-level output from protected tables is not allowed",
 		       "Aggregate: SELECT count(*), avg(x) ... GROUP BY ...");
@@ -547,7 +558,7 @@ static bool rewrite_any(struct post *p, const struct cte *scope, PgQuery__Select
 			return false;
 		from_raw = k == QUERY_RAW;
 	}
-	return from_raw ? rewrite_block(p, scope, s, top, e) : rewrite_outer(p, scope, s, e);
+	return from_raw ? rewrite_block(p, scope, s, top, false, e) : rewrite_outer(p, scope, s, e);
 }
 
 static bool rewrite(struct post *p, const struct cte *scope, PgQuery__SelectStmt *s, struct error *e)

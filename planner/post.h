@@ -15,6 +15,7 @@ struct post {
 	size_t n_aliases;      /* of blocks opened so far */
 	int next_param;        /* the next free parameter number */
 	bool dropped;          /* some CTE was left out: the text is no longer the client's */
+	bool rows;             /* the statement itself may show rows: of tables without noise */
 	bool direct;           /* the statement is one block whose outputs are its columns */
 	struct plan_output *outputs;
 	size_t n_outputs;

@@ -1,6 +1,6 @@
 /*
- * The relational part of a block, flattened: scans, conjuncts, and names.  Derived tables and CTEs of protected rows are inlined while binding, so
- * that what remains is one list of scans with conditions.  The only outer join is LEFT to a plain public table.
+ * The relational part of a block, flattened: scans, conjuncts, and names.  Plain sub-selects and CTEs of protected rows are inlined while binding; what
+ * cannot be (per-unit groups, UNION ALL, the nullable side of an outer join) is a derived relation and stands in the list as one scan.
  */
 #ifndef NG_PLANNER_REL_H
 #define NG_PLANNER_REL_H
@@ -8,12 +8,17 @@
 #include "planner/block.h"
 #include "planner/expr.h"
 
+struct derived;
+
 struct scan {
-	const struct policy_table *table;
-	size_t number;           /* emitted as t<number> */
+	const struct policy_table *table; /* of the policy, or what a derived relation looks like from outside */
+	struct derived *derived;          /* NULL: a table of the policy */
+	size_t number;                    /* emitted as t<number> */
 	bool used[POLICY_COLUMNS_MAX];
-	bool nullable;           /* on the nullable side of a LEFT JOIN: a public table */
-	struct expr **on;        /* its LEFT JOIN condition, conjuncts */
+	bool unit_used;            /* emits its unit as t<number>.u */
+	const struct scan *parent; /* the scan joined to it from which its unit follows (planner/unit.h), or NULL */
+	bool nullable;             /* on the nullable side of a LEFT JOIN */
+	struct expr **on;          /* its LEFT JOIN condition, conjuncts */
 	size_t n_on;
 };
 
@@ -32,6 +37,9 @@ struct rel {
 	size_t n_scans, cap_scans;
 	struct expr **conjuncts;
 	size_t n_conjuncts, cap_conjuncts;
+	bool full; /* two scans, FULL JOIN on the conjuncts */
+	struct derived **selects; /* of IN (SELECT ...) in any expression */
+	size_t n_selects, cap_selects;
 };
 
 /* Names visible to one SELECT's expressions. */
@@ -45,6 +53,26 @@ struct names {
 
 /* Binds a FROM list, adding scans and conjuncts to the relation and names to the scope. */
 MUST_CHECK bool rel_bind_from(struct rel *r, const PgQuery__SelectStmt *s, const struct cte *scope, struct names *names, struct error *e);
+
+/* FROM alone, without WHERE. */
+MUST_CHECK bool rel_bind_tables(struct rel *r, const PgQuery__SelectStmt *s, const struct cte *scope, struct names *names, struct error *e);
+
+/* One item of FROM; nested: another file's way back into the recursion. */
+MUST_CHECK bool rel_bind_item(struct rel *r, const PgQuery__Node *n, const struct cte *scope, struct names *names, struct error *e);
+
+/* Appends a scan; its table and derived are the caller's.  At most 64 per relation. */
+MUST_CHECK bool rel_add_scan(struct rel *r, const struct policy_table *t, struct derived *d, int location, struct scan **out, struct error *e);
+
+/* A column of a scan as an expression; NULL: no memory. */
+struct expr *rel_column(const struct rel *r, struct scan *s, size_t column);
+
+MUST_CHECK bool rel_add_visible(const struct rel *r, struct names *n, const struct visible *v, int location, struct error *e);
+
+/* A new, empty relation inside r. */
+struct rel *rel_inside(const struct rel *r, const struct cte *scope);
+
+/* Fails 42501 with a rule, a hint and a position. */
+MUST_CHECK bool rel_refuse(const struct rel *r, int location, struct error *e, const char *rule, const char *message, const char *hint);
 
 /* Adds a boolean expression's top-level conjuncts. */
 MUST_CHECK bool rel_add_condition(struct rel *r, struct expr *condition, struct error *e);

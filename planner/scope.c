@@ -1,6 +1,7 @@
 /* Names of relations, and what kind of query a SELECT is. */
 #include "planner/ast.h"
 #include "planner/block.h"
+#include "planner/derived.h"
 #include "planner/post.h"
 
 #include "base/text.h"
@@ -33,6 +34,12 @@ static bool no_table(const struct planning *p, const PgQuery__RangeVar *v, struc
 	return planning_at(p, v->location, e);
 }
 
+/* own: free makes a table public to its owner. */
+static const struct policy_table *as_asked(const struct planning *p, const struct policy_table *t)
+{
+	return t && t->own && text_eq(t->owner, p->settings->analyst) ? t->own : t;
+}
+
 bool planning_table(const struct planning *p, const struct cte *scope, const PgQuery__RangeVar *v, const struct cte **cte,
 		    const struct policy_table **table, struct error *e)
 {
@@ -51,8 +58,8 @@ bool planning_table(const struct planning *p, const struct cte *scope, const PgQ
 		return planning_at(p, v->location, e);
 	}
 	if (!bare) {
-		*table = policy_find_table(p->policy, v->schemaname, v->relname);
-		bool catalog = text_eq(v->schemaname, "pg_catalog") || text_eq(v->schemaname, "information_schema");
+		*table = as_asked(p, policy_find_table(p->policy, v->schemaname, v->relname));
+		bool catalog = text_eq(v->schemaname, "pg_catalog") || text_eq(v->schemaname, "information_schema") || text_eq(v->schemaname, "noisegate");
 		return *table || catalog ? true : no_table(p, v, e);
 	}
 	if (text_starts(v->relname, "pg_"))
@@ -60,16 +67,53 @@ bool planning_table(const struct planning *p, const struct cte *scope, const PgQ
 	for (size_t i = 0; i < p->settings->n_search_path && !*table; i++) {
 		if (text_eq(p->settings->search_path[i], "information_schema"))
 			return true;
-		*table = policy_find_table(p->policy, p->settings->search_path[i], v->relname);
+		*table = as_asked(p, policy_find_table(p->policy, p->settings->search_path[i], v->relname));
 	}
 	return *table ? true : no_table(p, v, e);
+}
+
+static bool item_shows_rows(const struct planning *p, const struct cte *scope, const PgQuery__Node *n, struct error *e)
+{
+	const struct policy_table *table;
+	const struct cte *cte;
+
+	switch (n->node_case) {
+	case PG_QUERY__NODE__NODE_RANGE_VAR:
+		if (!planning_table(p, scope, n->range_var, &cte, &table, e))
+			return false;
+		return cte ? planning_shows_rows(p, cte->outer, cte->query) : table && table->rule != RULE_DIFFERENTIAL_PRIVACY && table->rule != RULE_AGGREGATION;
+	case PG_QUERY__NODE__NODE_JOIN_EXPR:
+		return item_shows_rows(p, scope, n->join_expr->larg, e) && item_shows_rows(p, scope, n->join_expr->rarg, e);
+	case PG_QUERY__NODE__NODE_RANGE_SUBSELECT:
+		return planning_shows_rows(p, scope, n->range_subselect->subquery->select_stmt);
+	default:
+		return false;
+	}
+}
+
+bool planning_shows_rows(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s)
+{
+	struct error ignored = ERROR_INIT;
+	struct cte *opened;
+
+	for (size_t i = 0; s->with_clause && i < s->with_clause->n_ctes; i++) {
+		if (!post_open_cte(p, scope, s->with_clause->ctes[i]->common_table_expr, &opened, &ignored))
+			return false;
+		scope = opened;
+	}
+	for (size_t i = 0; i < s->n_from_clause; i++) {
+		if (!item_shows_rows(p, scope, s->from_clause[i], &ignored))
+			return false;
+	}
+	return s->op == PG_QUERY__SET_OPERATION__SETOP_NONE && s->n_from_clause > 0;
 }
 
 struct sources {
 	bool raw, noised, free;
 };
 
-static bool select_kind(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, enum query_kind *out, struct error *e);
+static bool kind_of(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, bool source, enum query_kind *out,
+		    struct error *e);
 
 static void count(struct sources *f, enum query_kind k)
 {
@@ -78,7 +122,9 @@ static void count(struct sources *f, enum query_kind k)
 	f->free = f->free || k == QUERY_FREE;
 }
 
-static bool item_kind(const struct planning *p, const struct cte *scope, const PgQuery__Node *n, struct sources *f, struct error *e)
+/* public_groups: a sub-select that groups public tables counts as rows, which it may be beside other rows. */
+static bool item_kind(const struct planning *p, const struct cte *scope, const PgQuery__Node *n, bool public_groups, struct sources *f,
+		      struct error *e)
 {
 	const struct policy_table *table;
 	const struct cte *cte;
@@ -91,14 +137,16 @@ static bool item_kind(const struct planning *p, const struct cte *scope, const P
 		count(f, cte ? cte->kind : table ? QUERY_RAW : QUERY_FREE);
 		return true;
 	case PG_QUERY__NODE__NODE_JOIN_EXPR:
-		return item_kind(p, scope, n->join_expr->larg, f, e) && item_kind(p, scope, n->join_expr->rarg, f, e);
+		return item_kind(p, scope, n->join_expr->larg, public_groups, f, e) && item_kind(p, scope, n->join_expr->rarg, public_groups, f, e);
 	case PG_QUERY__NODE__NODE_RANGE_SUBSELECT:
-		if (!query_kind(p, scope, n->range_subselect->subquery->select_stmt, &k, e))
+		if (!source_kind(p, scope, n->range_subselect->subquery->select_stmt, &k, e))
 			return false;
+		if (k == QUERY_NOISED && public_groups && derived_public(p, scope, n->range_subselect->subquery->select_stmt))
+			k = QUERY_RAW;
 		count(f, k);
 		return true;
 	case PG_QUERY__NODE__NODE_RANGE_TABLE_SAMPLE:
-		return item_kind(p, scope, n->range_table_sample->relation, f, e);
+		return item_kind(p, scope, n->range_table_sample->relation, public_groups, f, e);
 	default:
 		count(f, QUERY_FREE);
 		return true;
@@ -146,14 +194,18 @@ static bool sublink_kind(void *ctx, PgQuery__Node *n, struct error *e)
 	return false;
 }
 
-static bool select_kind(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, enum query_kind *out, struct error *e)
+static bool select_kind(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, bool source, enum query_kind *out,
+			struct error *e)
 {
 	struct sources f = { 0 };
 	struct sublinks links = { .p = p, .scope = scope };
 
-	for (size_t i = 0; i < s->n_from_clause; i++) {
-		if (!item_kind(p, scope, s->from_clause[i], &f, e))
-			return false;
+	for (int again = 0; again < 2 && (again == 0 || (f.raw && f.noised)); again++) {
+		f = (struct sources){ 0 };
+		for (size_t i = 0; i < s->n_from_clause; i++) {
+			if (!item_kind(p, scope, s->from_clause[i], again == 1, &f, e))
+				return false;
+		}
 	}
 	if (f.raw && (f.noised || f.free)) {
 		fail(e, ERR_RULE, "protected rows cannot be combined with %s in one FROM", f.noised ? "aggregated results" : "catalogs or constants");
@@ -161,7 +213,8 @@ static bool select_kind(const struct planning *p, const struct cte *scope, const
 		return error_hint(e, "Aggregate the protected tables in a CTE first, then join the results.");
 	}
 	if (f.raw) {
-		*out = post_aggregates(s) ? QUERY_NOISED : QUERY_RAW;
+		bool groups = post_aggregates(s);
+		*out = groups && !(source && derived_per_unit(p, scope, s)) ? QUERY_NOISED : QUERY_RAW;
 		return true;
 	}
 	if (!ast_walk((ProtobufCMessage *)(uintptr_t)&s->base, sublink_kind, &links, e))
@@ -170,7 +223,8 @@ static bool select_kind(const struct planning *p, const struct cte *scope, const
 	return true;
 }
 
-bool query_kind(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, enum query_kind *out, struct error *e)
+static bool kind_of(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, bool source, enum query_kind *out,
+		    struct error *e)
 {
 	enum query_kind l, r;
 	struct cte *grown;
@@ -187,9 +241,19 @@ bool query_kind(const struct planning *p, const struct cte *scope, const PgQuery
 		scope = grown;
 	}
 	if (s->op == PG_QUERY__SET_OPERATION__SETOP_NONE || !s->larg)
-		return select_kind(p, scope, s, out, e);
-	if (!query_kind(p, scope, s->larg, &l, e) || !query_kind(p, scope, s->rarg, &r, e))
+		return select_kind(p, scope, s, source, out, e);
+	if (!kind_of(p, scope, s->larg, source, &l, e) || !kind_of(p, scope, s->rarg, source, &r, e))
 		return false;
 	*out = l == QUERY_RAW || r == QUERY_RAW ? QUERY_RAW : l == QUERY_NOISED || r == QUERY_NOISED ? QUERY_NOISED : QUERY_FREE;
 	return true;
+}
+
+bool query_kind(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, enum query_kind *out, struct error *e)
+{
+	return kind_of(p, scope, s, false, out, e);
+}
+
+bool source_kind(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, enum query_kind *out, struct error *e)
+{
+	return kind_of(p, scope, s, true, out, e);
 }

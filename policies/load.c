@@ -111,10 +111,9 @@ static void warn(struct reader *r, const struct yaml_node *root)
 					      text_eq(p->budgets[j].table, p->tables[i].name));
 		if (!granted)
 			report_warning(r->report, READ_AT(root), "nobody has a budget for %s.%s", p->tables[i].schema, p->tables[i].name);
-		if (p->tables[i].rule == RULE_AGGREGATION)
-			report_warning(r->report, READ_AT(root),
-				       "%s.%s is under the rule aggregation, without noise: differences of answers can reveal a person",
-				       p->tables[i].schema, p->tables[i].name);
+		if (p->tables[i].rule == RULE_AGGREGATION || p->tables[i].rule == RULE_LIST || p->tables[i].rule == RULE_CUSTOM)
+			report_warning(r->report, READ_AT(root), "%s.%s is under the rule %s, without noise: differences of answers can reveal a person",
+				       p->tables[i].schema, p->tables[i].name, table_rule_name(p->tables[i].rule));
 	}
 	if (p->n_logins == 0)
 		report_warning(r->report, READ_AT(root), "the policy grants nothing: there are no logins");
@@ -123,7 +122,7 @@ static void warn(struct reader *r, const struct yaml_node *root)
 static void read_root(struct reader *r, const struct yaml_node *root)
 {
 	static const char *const keys[] = { "version", "collaboration", "upstream", "server", "ledger", "members", "logins",
-					    "privacy_units", "tables", "budgets" };
+					    "privacy_units", "templates", "tables", "budgets" };
 	static const char *const later[] = { "answers", NULL };
 
 	if (!read_is(r, root, YAML_MAP, "the policy"))
@@ -137,6 +136,7 @@ static void read_root(struct reader *r, const struct yaml_node *root)
 	read_members(r, read_need(r, root, "members", "the policy"));
 	read_logins(r, read_get(root, "logins"));
 	read_units(r, read_get(root, "privacy_units"));
+	read_templates(r, read_get(root, "templates"));
 	read_tables(r, read_need(r, root, "tables", "the policy"));
 	read_budgets(r, read_get(root, "budgets"));
 	warn(r, root);

@@ -52,6 +52,32 @@ void column_set_add(struct column_set *s, size_t column)
 	s->bits[column / 64] |= UINT64_C(1) << (column % 64);
 }
 
+const char *table_rule_name(enum table_rule r)
+{
+	static const char *const names[] = { [RULE_PUBLIC] = "public", [RULE_DIFFERENTIAL_PRIVACY] = "differential_privacy",
+					     [RULE_AGGREGATION] = "aggregation", [RULE_LIST] = "list", [RULE_CUSTOM] = "custom" };
+
+	return names[r];
+}
+
+bool name_list_has(const struct name_list *l, const char *name)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		if (text_eq_nocase(l->items[i], name))
+			return true;
+	}
+	return false;
+}
+
+const struct policy_template *policy_find_template(const struct policy *p, const char *name)
+{
+	for (size_t i = 0; i < p->n_templates; i++) {
+		if (text_eq(p->templates[i].name, name))
+			return &p->templates[i];
+	}
+	return NULL;
+}
+
 const struct policy_member *policy_find_member(const struct policy *p, const char *name)
 {
 	for (size_t i = 0; i < p->n_members; i++) {

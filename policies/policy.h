@@ -35,7 +35,9 @@ enum encoding { ENCODING_CLEARTEXT, ENCODING_FINGERPRINT, ENCODING_SEALED };
 enum table_rule {
 	RULE_PUBLIC,              /* no protection: may be joined on any key and read row by row */
 	RULE_DIFFERENTIAL_PRIVACY,
-	RULE_AGGREGATION          /* exact aggregates under output constraints */
+	RULE_AGGREGATION,         /* exact aggregates under output constraints */
+	RULE_LIST,                /* listed columns of rows that match a table of the querying member */
+	RULE_CUSTOM               /* what the owner approved: templates, or any query within thresholds */
 };
 
 struct policy_column {
@@ -49,10 +51,21 @@ struct policy_column {
 	const char *const *values;    /* public domain in canonical text, or NULL; no duplicates */
 	size_t n_values;
 	bool unique;                  /* a real constraint upstream says that no two rows share a value (check --connect verifies it) */
+	bool domain;                  /* public tables: the column's values are the domain of group keys, read when a query runs */
 	const char *comment;          /* shown in the catalog, or NULL */
 };
 
-enum agg_function { AGG_COUNT, AGG_COUNT_DISTINCT, AGG_SUM, AGG_AVG, AGG_FUNCTIONS };
+enum agg_function { AGG_COUNT, AGG_COUNT_DISTINCT, AGG_SUM, AGG_SUM_DISTINCT, AGG_AVG, AGG_MIN, AGG_MAX, AGG_STDDEV, AGG_VARIANCE, AGG_FUNCTIONS };
+
+/* "public", "differential_privacy", ... as the policy spells them. */
+const char *table_rule_name(enum table_rule r);
+
+/* A list of names; n 0 with items NULL: not given. */
+struct name_list {
+	const char *const *items;
+	size_t n;
+};
+MUST_CHECK bool name_list_has(const struct name_list *l, const char *name);
 
 /* RULE_AGGREGATION, after AWS Clean Rooms; columns by index into policy_table.columns, as bit sets over at most POLICY_COLUMNS_MAX. */
 enum { POLICY_COLUMNS_MAX = 256 };
@@ -62,18 +75,46 @@ struct column_set {
 MUST_CHECK bool column_set_has(const struct column_set *s, size_t column);
 void column_set_add(struct column_set *s, size_t column);
 
+struct output_minimum {
+	size_t column;
+	int64_t minimum; /* 0: none, or 2..100000 */
+};
+
 struct output_constraint {
 	size_t column;
 	int64_t minimum; /* distinct values of column per output row, 2..100000 */
+	const struct output_minimum *outputs; /* RULE_CUSTOM: where the result is made of these columns, another minimum holds */
+	size_t n_outputs;
 };
 
 struct aggregation_rule {
+	bool restricts; /* the part is there: under RULE_AGGREGATION always, beside differential privacy as a further restriction */
 	struct column_set aggregates[AGG_FUNCTIONS]; /* columns allowed per function */
-	struct column_set dimensions;
+	struct column_set dimensions; /* grouped by, filtered on */
+	struct column_set filters;    /* filtered on only */
 	struct column_set joins;
 	bool join_required; /* must be joined with a table owned by the querying member */
-	const struct output_constraint *constraints; /* at least one */
+	bool allow_or;      /* join conditions may be combined with OR */
+	struct name_list scalar_functions; /* over dimensions; items NULL: every listed one */
+	const struct output_constraint *constraints; /* RULE_AGGREGATION: at least one; also RULE_CUSTOM's thresholds */
 	size_t n_constraints;
+};
+
+struct list_rule {
+	struct column_set columns; /* shown and filtered on */
+	struct column_set joins;   /* compared with columns of the querying member's table */
+	bool allow_or;
+};
+
+struct policy_template;
+
+struct custom_rule {
+	bool any_query;             /* of the analysts that `analysts` names */
+	struct name_list templates; /* approved ones; those they name must exist */
+	struct column_set disallowed_output;
+	bool columns_only;          /* aggregates take bare columns: thresholds with expressions: columns */
+	bool controls;              /* comparisons are limited to the two sets below */
+	struct column_set literal_comparisons, column_comparisons;
 };
 
 struct policy_table {
@@ -88,8 +129,20 @@ struct policy_table {
 	const struct policy_column *columns;
 	size_t n_columns;
 	int64_t max_rows, max_groups;       /* contribution, at least 1; RULE_DIFFERENTIAL_PRIVACY only */
-	struct aggregation_rule aggregation; /* RULE_AGGREGATION only */
+	struct aggregation_rule aggregation; /* RULE_AGGREGATION; RULE_CUSTOM: constraints only; RULE_DIFFERENTIAL_PRIVACY: further restrictions */
+	struct list_rule list;               /* RULE_LIST */
+	struct custom_rule custom;           /* RULE_CUSTOM */
+	struct name_list analysts;           /* members who may ask; items NULL: every member with the ability */
+	const struct policy_table *own;      /* own: free: the table as its owner may query it, public; else NULL */
 	const char *comment;
+};
+
+/* A query that owners approved: SQL with :name parameters. */
+struct policy_template {
+	const char *name, *sql, *comment;
+	const char *const *parameters;      /* their names */
+	const enum sql_type *types;
+	size_t n_parameters;
 };
 
 struct policy_unit {
@@ -157,6 +210,8 @@ struct policy {
 	size_t n_units;
 	const struct policy_table *tables;
 	size_t n_tables;
+	const struct policy_template *templates;
+	size_t n_templates;
 	const struct policy_budget *budgets;
 	size_t n_budgets;
 };
@@ -164,6 +219,7 @@ struct policy {
 /* Look-ups; NULL when there is none.  policy_find_column: n_columns when there is none. */
 const struct policy_member *policy_find_member(const struct policy *p, const char *name);
 const struct policy_login *policy_find_login(const struct policy *p, const char *user);
+const struct policy_template *policy_find_template(const struct policy *p, const char *name);
 const struct policy_unit *policy_find_unit(const struct policy *p, const char *name);
 const struct policy_table *policy_find_table(const struct policy *p, const char *schema, const char *name);
 size_t policy_find_column(const struct policy_table *t, const char *name);

@@ -39,6 +39,17 @@ bool read_qualified(struct reader *r, const struct yaml_node *n, const char *wha
 
 void *read_array(struct reader *r, size_t n, size_t size);
 
+struct policy_table;
+
+/* A column of the table by name; false when reported. */
+bool read_column_of(struct reader *r, const struct yaml_node *n, const struct policy_table *t, const char *what, size_t *out);
+
+/* The parts of a table that say what may be asked: aggregation, list, custom, analysts, own. */
+void read_rule_parts(struct reader *r, const struct yaml_node *table, struct policy_table *t);
+
+/* Approved queries; before the tables, which name them. */
+void read_templates(struct reader *r, const struct yaml_node *templates);
+
 /* Parts of the file, in files of their own. */
 void read_server(struct reader *r, const struct yaml_node *root);
 void read_tables(struct reader *r, const struct yaml_node *tables);

@@ -103,7 +103,7 @@ static void read_bounds(struct reader *r, const struct yaml_node *n, const struc
 
 static void read_column(struct reader *r, const struct yaml_node *name, const struct yaml_node *n, struct policy_column *c)
 {
-	static const char *const keys[] = { "type", "encoding", "key", "bounds", "grid", "values", "unique", "comment" };
+	static const char *const keys[] = { "type", "encoding", "key", "bounds", "grid", "values", "unique", "domain", "comment" };
 	static const char *const encodings[] = { "cleartext", "fingerprint", "sealed" };
 
 	*c = (struct policy_column){ .name = read_name(r, name, "a column's name"), .type = TYPE_TEXT, .grid = { 1, 2 } };
@@ -128,6 +128,7 @@ static void read_column(struct reader *r, const struct yaml_node *name, const st
 		report_error(r->report, READ_AT(read_get(n, "key")), "", "key is for fingerprint columns");
 	c->comment = read_text(r, read_get(n, "comment"), "comment", NULL);
 	c->unique = read_bool(r, read_get(n, "unique"), "unique", false);
+	c->domain = read_bool(r, read_get(n, "domain"), "domain", false);
 	const struct yaml_node *values = read_get(n, "values");
 	if (values && c->encoding != ENCODING_CLEARTEXT)
 		report_error(r->report, READ_AT(values), "", "a %s column has no public values", encodings[c->encoding]);
@@ -155,7 +156,7 @@ static void read_columns(struct reader *r, const struct yaml_node *n, struct pol
 }
 
 /* A column named by a scalar; false when reported. */
-static bool column_of(struct reader *r, const struct yaml_node *n, const struct policy_table *t, const char *what, size_t *out)
+bool read_column_of(struct reader *r, const struct yaml_node *n, const struct policy_table *t, const char *what, size_t *out)
 {
 	const char *name = read_text(r, n, what, NULL);
 	char hint[160] = "";
@@ -194,7 +195,7 @@ static void read_unit(struct reader *r, const struct yaml_node *table, struct po
 	t->unit_name = u->name;
 	if (column->kind == YAML_SCALAR && strstr(column->text, "->"))
 		return; /* read_unit_paths, when all tables are known */
-	if (!column_of(r, column, t, "unit", &t->unit_column))
+	if (!read_column_of(r, column, t, "unit", &t->unit_column))
 		return;
 	const struct policy_column *c = &t->columns[t->unit_column];
 	if (c->encoding == ENCODING_SEALED)
@@ -287,92 +288,6 @@ static void read_contribution(struct reader *r, const struct yaml_node *table, s
 	t->max_groups = read_int(r, read_need(r, n, "max_groups", "contribution"), "max_groups", 1, 1000000, 1);
 }
 
-static void read_column_list(struct reader *r, const struct yaml_node *n, const struct policy_table *t, const char *what,
-			     struct column_set *out)
-{
-	size_t column;
-
-	if (!read_is(r, n, YAML_LIST, what))
-		return;
-	for (size_t i = 0; i < n->n; i++) {
-		if (column_of(r, n->items[i], t, what, &column))
-			column_set_add(out, column);
-	}
-}
-
-static void read_aggregates(struct reader *r, const struct yaml_node *n, struct policy_table *t)
-{
-	static const char *const keys[] = { "columns", "functions" };
-	static const char *const functions[] = { [AGG_COUNT] = "count", [AGG_COUNT_DISTINCT] = "count_distinct", [AGG_SUM] = "sum",
-						 [AGG_AVG] = "avg" };
-
-	if (!read_is(r, n, YAML_LIST, "aggregates"))
-		return;
-	for (size_t i = 0; i < n->n; i++) {
-		const struct yaml_node *entry = n->items[i];
-		struct column_set columns = { { 0 } };
-		if (!read_is(r, entry, YAML_MAP, "an entry of aggregates"))
-			continue;
-		read_known(r, entry, "an entry of aggregates", keys, ARRAY_LEN(keys), NULL);
-		read_column_list(r, read_need(r, entry, "columns", "an entry of aggregates"), t, "columns", &columns);
-		const struct yaml_node *f = read_need(r, entry, "functions", "an entry of aggregates");
-		if (!read_is(r, f, YAML_LIST, "functions"))
-			continue;
-		for (size_t j = 0; j < f->n; j++) {
-			int which = read_choice(r, f->items[j], "a function", functions, ARRAY_LEN(functions), -1);
-			for (size_t k = 0; which >= 0 && k < t->n_columns; k++) {
-				if (column_set_has(&columns, k))
-					column_set_add(&t->aggregation.aggregates[which], k);
-			}
-		}
-	}
-}
-
-static void read_outputs(struct reader *r, const struct yaml_node *n, struct policy_table *t)
-{
-	static const char *const keys[] = { "column", "minimum" };
-
-	if (!read_is(r, n, YAML_LIST, "output"))
-		return;
-	if (n->n == 0)
-		report_error(r->report, READ_AT(n), "", "output needs at least one constraint");
-	struct output_constraint *c = read_array(r, n->n, sizeof(*c));
-	for (size_t i = 0; c && i < n->n; i++) {
-		struct output_constraint *o = &c[t->aggregation.n_constraints];
-		if (!read_is(r, n->items[i], YAML_MAP, "an output constraint"))
-			continue;
-		read_known(r, n->items[i], "an output constraint", keys, ARRAY_LEN(keys), NULL);
-		bool found = column_of(r, read_need(r, n->items[i], "column", "an output constraint"), t, "column", &o->column);
-		o->minimum = read_int(r, read_need(r, n->items[i], "minimum", "an output constraint"), "minimum", 2, 100000, 2);
-		t->aggregation.n_constraints += found;
-	}
-	t->aggregation.constraints = c;
-}
-
-static void read_aggregation(struct reader *r, const struct yaml_node *table, struct policy_table *t)
-{
-	static const char *const keys[] = { "aggregates", "dimensions", "joins", "join_required", "output" };
-	static const char *const required[] = { "querying_member" };
-	const struct yaml_node *n = read_need(r, table, "aggregation", "a table under the rule aggregation");
-
-	if (!read_is(r, n, YAML_MAP, "aggregation"))
-		return;
-	read_known(r, n, "aggregation", keys, ARRAY_LEN(keys), NULL);
-	read_aggregates(r, read_need(r, n, "aggregates", "aggregation"), t);
-	read_column_list(r, read_get(n, "dimensions"), t, "dimensions", &t->aggregation.dimensions);
-	read_column_list(r, read_get(n, "joins"), t, "joins", &t->aggregation.joins);
-	t->aggregation.join_required = read_choice(r, read_get(n, "join_required"), "join_required", required, 1, -1) == 0;
-	read_outputs(r, read_need(r, n, "output", "aggregation"), t);
-	for (size_t i = 0; i < t->n_columns; i++) {
-		bool aggregated = false;
-		for (size_t f = 0; f < AGG_FUNCTIONS; f++)
-			aggregated = aggregated || column_set_has(&t->aggregation.aggregates[f], i);
-		if (column_set_has(&t->aggregation.dimensions, i) && (aggregated || column_set_has(&t->aggregation.joins, i)))
-			report_error(r->report, READ_AT(n), "", "column \"%s\" is a dimension and also aggregated or joined on",
-				     t->columns[i].name);
-	}
-}
-
 static void read_source(struct reader *r, const struct yaml_node *n, struct policy_table *t)
 {
 	const struct yaml_node *source = read_get(n, "source");
@@ -390,37 +305,41 @@ static bool reserved_schema(const char *s)
 
 static void read_rule(struct reader *r, const struct yaml_node *n, struct policy_table *t)
 {
-	static const char *const rules[] = { "public", "differential_privacy", "aggregation", "list", "custom" };
-	static const char *const part_of[] = { "unit", "contribution", "aggregation" };
+	static const char *const rules[] = { [RULE_PUBLIC] = "public", [RULE_DIFFERENTIAL_PRIVACY] = "differential_privacy",
+					     [RULE_AGGREGATION] = "aggregation", [RULE_LIST] = "list", [RULE_CUSTOM] = "custom" };
+	static const char *const part_of[] = { "unit", "contribution", "aggregation", "list", "custom" };
 	const struct yaml_node *rule = read_need(r, n, "rule", "a table");
 	int which = read_choice(r, rule, "rule", rules, ARRAY_LEN(rules), -1);
-	bool wants[3] = { which == 1, which == 1, which == 2 };
+	bool dp = which == RULE_DIFFERENTIAL_PRIVACY;
+	bool wants[] = { dp, dp, dp || which == RULE_AGGREGATION, which == RULE_LIST, which == RULE_CUSTOM };
 
-	if (which > 2)
-		report_error(r->report, READ_AT(rule), "", "rule \"%s\" is not supported in this version", rules[which]);
-	t->rule = which == 0 ? RULE_PUBLIC : which == 2 ? RULE_AGGREGATION : RULE_DIFFERENTIAL_PRIVACY;
-	for (size_t i = 0; i < ARRAY_LEN(part_of) && which >= 0 && which <= 2; i++) {
+	t->rule = which < 0 ? RULE_DIFFERENTIAL_PRIVACY : (enum table_rule)which;
+	for (size_t i = 0; i < ARRAY_LEN(part_of) && which >= 0; i++) {
 		const struct yaml_node *part = read_get(n, part_of[i]);
 		if (part && !wants[i])
 			report_error(r->report, READ_AT(part), "", "%s does not belong to the rule %s", part_of[i], rules[which]);
 	}
-	if (which == 1) {
+	if (dp) {
 		read_unit(r, n, t);
 		read_contribution(r, n, t);
-	} else if (which == 2) {
-		read_aggregation(r, n, t);
 	}
+	for (size_t i = 0; i < t->n_columns && which > RULE_PUBLIC; i++) {
+		if (t->columns[i].domain)
+			report_error(r->report, READ_AT(rule), "values: [...]", "column \"%s\": only a public table's column is a domain by itself", t->columns[i].name);
+	}
+	if (which >= 0)
+		read_rule_parts(r, n, t);
 }
 
 static void read_table(struct reader *r, const struct yaml_node *n, struct policy_table *t)
 {
-	static const char *const keys[] = { "name", "owner", "source", "rule", "unit", "columns", "contribution", "aggregation", "comment" };
-	static const char *const later[] = { "join", "list", "custom", "own", NULL };
+	static const char *const keys[] = { "name", "owner", "source", "rule", "unit", "columns", "contribution", "aggregation",
+					    "list", "custom", "analysts", "own", "comment" };
 
 	*t = (struct policy_table){ .schema = "?", .name = "?", .owner = "?" };
 	if (!read_is(r, n, YAML_MAP, "a table"))
 		return;
-	read_known(r, n, "a table", keys, ARRAY_LEN(keys), later);
+	read_known(r, n, "a table", keys, ARRAY_LEN(keys), NULL);
 	const struct yaml_node *name = read_need(r, n, "name", "a table");
 	if (read_qualified(r, name, "a table's name", &t->schema, &t->name) && reserved_schema(t->schema))
 		report_error(r->report, READ_AT(name), "", "schema \"%s\" is reserved", t->schema);

@@ -20,11 +20,6 @@ static void print_errors(const char *path, const struct policy_error *list, size
 	}
 }
 
-static const char *rule_name(enum table_rule r)
-{
-	return r == RULE_PUBLIC ? "public" : r == RULE_AGGREGATION ? "aggregation" : "differential_privacy";
-}
-
 static void print_budget(const struct policy_budget *b)
 {
 	struct wr w;
@@ -49,7 +44,7 @@ static void print_summary(const struct policy *p)
 		     p->n_tables, p->n_budgets);
 	for (size_t i = 0; i < p->n_tables; i++) {
 		const struct policy_table *t = &p->tables[i];
-		(void)printf("  %s.%s of %s: %s", t->schema, t->name, t->owner, rule_name(t->rule));
+		(void)printf("  %s.%s of %s: %s", t->schema, t->name, t->owner, table_rule_name(t->rule));
 		if (t->unit_name)
 			(void)printf(", unit %s (%s), at most %lld rows and %lld groups", t->unit_name, t->columns[t->unit_column].name,
 				     (long long)t->max_rows, (long long)t->max_groups);

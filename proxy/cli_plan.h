@@ -9,6 +9,9 @@
 int cli_calibrate(int argc, char **argv);
 int cli_compose(int argc, char **argv);
 
+/* noisegate rules explain */
+int cli_rules(int argc, char **argv);
+
 enum { COMPOSE_FILE_MAX = 4 << 20, COMPOSE_ENTRIES_MAX = 20000 };
 
 /*

@@ -31,6 +31,7 @@ struct session_view {
 	const char *const *guc_values;
 	size_t n_gucs;
 	bool notices;                   /* noisegate.notices */
+	const char *budget_rows, *query_rows; /* what noisegate.budget and noisegate.queries show, filled by the engine; NULL: nothing */
 	const atomic_bool *cancelled;   /* becomes true on CancelRequest or shutdown: the engine gives up soon with ERR_CANCELLED */
 };
 

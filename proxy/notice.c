@@ -32,19 +32,19 @@ static void put_figures(struct wr *w, const struct plan *plan, const struct rele
 		for (size_t i = 0; i < block->spec.n_values; i++) {
 			const struct plan_column *c = &block->columns[block->spec.n_keys + i];
 			double mean;
-			if (!c->noised)
+			if (!c->noised || block->spec.values[i].end != END_VALUE)
 				continue;
 			if (shown == FIGURES_MAX) {
 				wr_str(w, ", ... (EXPLAIN shows all)");
 				return;
 			}
 			wr_str(w, shown++ ? ", " : " ");
-			if (block->spec.values[i].kind != RELEASE_AVG)
+			if (block->spec.values[i].kind == RELEASE_COUNT || block->spec.values[i].kind == RELEASE_SUM)
 				wr_fmt(w, "%s ±%.4g", c->label, c->half_width);
-			else if (mean_half_width(block, released[b], i, confidence, &mean))
+			else if (block->spec.values[i].kind == RELEASE_AVG && mean_half_width(block, released[b], i, confidence, &mean))
 				wr_fmt(w, "%s about ±%.4g", c->label, mean);
 			else
-				wr_fmt(w, "%s: see EXPLAIN", c->label);
+				wr_fmt(w, "%s: see noise_low, noise_high", c->label);
 		}
 	}
 }

@@ -10,6 +10,8 @@
 #include "proxy/wire_limits.h"
 #include "proxy/wire_out.h"
 
+#include <time.h>
+
 #define TO(s) (1u << (s))
 
 static const uint32_t next_ok[SESSION_STATES] = {
@@ -135,6 +137,13 @@ static struct eps epsilon_of(const struct settings *st)
 	return v;
 }
 
+static struct decimal error_of(const struct settings *st)
+{
+	struct decimal d;
+
+	return decimal_parse(settings_get(st, SETTING_NG_ERROR), &d) ? d : (struct decimal){ 0 };
+}
+
 static struct delta delta_of(const struct settings *st)
 {
 	struct decimal d;
@@ -159,6 +168,14 @@ static enum noise_choice mechanism_of(const struct settings *st)
 	return text_eq(m, "laplace") ? MECHANISM_LAPLACE : text_eq(m, "gaussian") ? MECHANISM_GAUSSIAN : MECHANISM_AUTO;
 }
 
+/* The wall clock, for now() in queries. */
+static int64_t now_micros(void)
+{
+	struct timespec t;
+
+	return clock_gettime(CLOCK_REALTIME, &t) == 0 ? (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 : 0;
+}
+
 bool session_view_make(struct session *s, struct session_view *out, struct error *e)
 {
 	const struct settings *st = &s->settings;
@@ -180,8 +197,10 @@ bool session_view_make(struct session *s, struct session_view *out, struct error
 	v.plan.timezone = settings_get(st, SETTING_TIMEZONE);
 	v.plan.epsilon = epsilon_of(st);
 	v.plan.delta = delta_of(st);
+	v.plan.error = error_of(st);
 	v.plan.mechanism = mechanism_of(st);
 	v.plan.confidence = confidence_of(st);
+	v.plan.now_micros = now_micros();
 	v.notices = text_eq(settings_get(st, SETTING_NG_NOTICES), "on");
 	*out = v;
 	return true;

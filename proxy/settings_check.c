@@ -354,6 +354,30 @@ static bool check_loss(enum setting_check check, const char *name, const char *v
 	return true;
 }
 
+/* ±100 and +-100 are 100.  A share of the answer cannot be promised before the answer is known. */
+static bool check_error(const char *name, const char *value, struct wr *out, struct error *e)
+{
+	struct decimal d;
+	size_t n = strlen(value);
+
+	if (n == 0 || text_eq_nocase(value, "default")) {
+		wr_str(out, "default");
+		return true;
+	}
+	if (value[n - 1] == '%') {
+		(void)refuse(e, name, value);
+		return error_hint(e, "Give the error in the unit of the answer, such as '±100': how much a percentage is depends on the data.");
+	}
+	if (text_starts(value, "\xc2\xb1") || text_starts(value, "+-"))
+		value += 2;
+	if (!decimal_parse(value, &d) || d.digits <= 0) {
+		(void)refuse(e, name, value);
+		return error_hint(e, "Write a positive number, such as 100 or '±0.5', or default.");
+	}
+	decimal_put(out, d);
+	return true;
+}
+
 static bool check_name(const char *value, struct wr *out)
 {
 	for (size_t i = 0; i < NAME_BYTES && value[i]; i++) {
@@ -388,6 +412,8 @@ bool setting_check(enum setting_check check, const char *argument, const char *n
 		return check_timezone(name, value, out, e);
 	case CHECK_PATH:
 		return check_path(name, value, out, e);
+	case CHECK_ERROR:
+		return check_error(name, value, out, e);
 	case CHECK_EPSILON:
 	case CHECK_DELTA:
 	case CHECK_CONFIDENCE:

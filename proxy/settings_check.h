@@ -16,6 +16,7 @@ enum setting_check {
 	CHECK_DATESTYLE,  /* ISO, with an order of day, month and year */
 	CHECK_TIMEZONE,   /* a name of the zone files, UTC, or whole hours east */
 	CHECK_PATH,       /* a list of schema names */
+	CHECK_ERROR,      /* an absolute error: 100, ±100, or default */
 	CHECK_EPSILON,    /* a positive decimal, or default */
 	CHECK_DELTA,      /* a decimal in (0, 1), or default */
 	CHECK_CONFIDENCE  /* a decimal in (0, 1) */

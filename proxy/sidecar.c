@@ -9,7 +9,7 @@
 enum {
 	STATEMENT_MS = 40000, /* a little more than the server's own statement_timeout, which gives the better message */
 	POOL_SPARE = 4,
-	SETTINGS_MAX = 1 << 16
+	SETTINGS_MAX = 16 << 20
 };
 
 struct sidecar {
@@ -84,7 +84,11 @@ static void put_settings(struct wr *w, const struct session_view *v)
 			wr_str(w, "DEFAULT");
 		wr_str(w, ";");
 	}
-	wr_str(w, "SET search_path TO ");
+	wr_str(w, "SET noisegate.budget_rows TO ");
+	wr_sql_literal(w, v->budget_rows ? v->budget_rows : "");
+	wr_str(w, ";SET noisegate.query_rows TO ");
+	wr_sql_literal(w, v->query_rows ? v->query_rows : "");
+	wr_str(w, ";SET search_path TO ");
 	for (size_t i = 0; i < v->plan.n_search_path; i++) {
 		wr_str(w, i ? ", " : "");
 		wr_sql_literal(w, v->plan.search_path[i]);

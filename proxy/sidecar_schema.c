@@ -1,6 +1,7 @@
 #include "proxy/sidecar_schema.h"
 
 #include "base/text.h"
+#include "proxy/introspect.h"
 
 void sidecar_database_name(const char *collaboration, char out[SIDECAR_NAME_MAX])
 {
@@ -60,7 +61,7 @@ static void column_comment(struct wr *c, const struct policy_table *t, size_t i)
 		wr_fmt(c, "%s%s", next, col->encoding == ENCODING_SEALED ? "sealed" : "fingerprint");
 		next = "; ";
 	}
-	if (t->unit_name && t->unit_column == i) {
+	if (t->unit_name && !t->via && t->unit_column == i) {
 		wr_fmt(c, "%sprivacy unit %s", next, t->unit_name);
 		next = "; ";
 	}
@@ -89,7 +90,9 @@ static void table_comment(struct wr *c, const struct policy_table *t)
 		       (long long)t->max_groups);
 		break;
 	case RULE_AGGREGATION:
-		wr_str(c, "aggregation rule");
+	case RULE_LIST:
+	case RULE_CUSTOM:
+		wr_fmt(c, "%s rule", table_rule_name(t->rule));
 		break;
 	}
 }
@@ -149,6 +152,9 @@ void sidecar_mirror_sql(struct wr *w, const struct policy *p)
 	wr_str(w, "REVOKE TEMPORARY, CREATE ON DATABASE ");
 	wr_sql_name(w, database);
 	wr_str(w, " FROM PUBLIC; REVOKE CREATE ON SCHEMA public FROM PUBLIC;");
+	/* so that the types of noise_low(count(*)) are known; the planner replaces every call that runs */
+	wr_str(w, "CREATE FUNCTION pg_catalog.noise_low(anyelement) RETURNS anyelement LANGUAGE sql IMMUTABLE AS 'SELECT $1';"
+		  "CREATE FUNCTION pg_catalog.noise_high(anyelement) RETURNS anyelement LANGUAGE sql IMMUTABLE AS 'SELECT $1';");
 	for (size_t i = 0; i < p->n_tables; i++) {
 		wr_str(w, "CREATE SCHEMA IF NOT EXISTS ");
 		wr_sql_name(w, p->tables[i].schema);
@@ -157,4 +163,5 @@ void sidecar_mirror_sql(struct wr *w, const struct policy *p)
 		wr_str(w, " TO PUBLIC;");
 		put_table(w, &p->tables[i]);
 	}
+	introspect_schema_sql(w, p);
 }

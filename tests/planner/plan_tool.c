@@ -9,7 +9,7 @@ static void print_block(struct wr *w, const struct plan_block *b)
 {
 	wr_str(w, "{\"sql\":");
 	wr_json(w, b->sql);
-	wr_fmt(w, ",\"seed\":%d,\"groups\":%lld,\"keys\":%zu,\"selection\":%d,\"params\":[", b->seed_param, (long long)b->figures.max_groups, b->spec.n_keys,
+	wr_fmt(w, ",\"rows\":%lld,\"seed\":%d,\"groups\":%lld,\"keys\":%zu,\"selection\":%d,\"params\":[", (long long)b->figures.max_rows * (b->figures.owner_moves ? 2 : 1), b->seed_param, (long long)b->figures.max_groups, b->spec.n_keys,
 	       (int)b->spec.selection);
 	for (size_t i = 0; i < b->n_params; i++) {
 		wr_str(w, i ? "," : "");
@@ -24,8 +24,9 @@ static void print_block(struct wr *w, const struct plan_block *b)
 		wr_fmt(w, "%s{\"kind\":%d,\"column\":%zu,\"linf\":", i ? "," : "", (int)v->kind, v->column);
 		number_put_i128(w, b->columns[b->spec.n_keys + i].linf);
 		wr_str(w, ",\"spread\":");
-		number_put_i128(w, v->kind == RELEASE_AVG ? (v->hi - v->lo) * b->figures.max_rows : 0);
-		wr_str(w, "}");
+		number_put_i128(w, b->columns[b->spec.n_keys + i].linf_sum);
+		wr_fmt(w, ",\"shared\":%zu,\"parts\":%zu,\"width_x\":%lld,\"width_y\":%lld}", v->shared, v->n_parts,
+		       (long long)(v->moment_bounds.hi_x - v->moment_bounds.lo_x), (long long)(v->moment_bounds.hi_y - v->moment_bounds.lo_y));
 	}
 	wr_str(w, "]}");
 }

@@ -58,7 +58,7 @@ def collect(node):
 
 collect(schema)
 parsed = set()
-for f in ("load", "read_server", "read_tables", "read_budgets"):
+for f in ("load", "read_server", "read_tables", "read_rules", "read_budgets"):
     for m in re.finditer(r"static const char \*const (?:\w+_)?keys\[\] = \{([^}]*)\}", open(f"policies/{f}.c").read()):
         parsed.add(frozenset(re.findall(r'"([^"]+)"', m.group(1))))
 check("the schema's keys are the parser's keys", parsed == objects, (parsed ^ objects))
@@ -86,7 +86,10 @@ def broken(name, words, change, shape=True):
 
 
 broken("an unknown rule", "rule cannot be", lambda p: p["tables"][0].update(rule="open"))
-broken("a rule of a later version", "not supported in this version", lambda p: p["tables"][0].update(rule="list"))
+broken("a rule without its part", 'lacks the key "list"', lambda p: p["tables"][0].update(rule="list"))
+broken("a part of another rule", "does not belong to the rule", lambda p: p["tables"][0].update(list={"columns": [], "joins": []}), shape=False)
+broken("an analyst who is no member", "unknown member", lambda p: p["tables"][0].update(analysts=["nobody"]), shape=False)
+broken("own is free or absent", "own", lambda p: p["tables"][0].update(own="paid"))
 broken("no contribution", 'lacks the key "contribution"', lambda p: p["tables"][0].pop("contribution"))
 broken("zcdp without delta", "needs a delta", lambda p: p["budgets"][0].update(accounting="zcdp", delta=0), shape=False)
 broken("a table twice", "declared twice", lambda p: p["tables"].append(copy.deepcopy(p["tables"][0])), shape=False)

@@ -137,7 +137,6 @@ static const struct {
 	{ "COPY people TO STDOUT", "statement: COPY", 1 },
 	{ "COPY (SELECT 1) TO PROGRAM 'id'", "statement: COPY", 1 },
 	{ "DO $$ BEGIN END $$", "statement: DO", 1 },
-	{ "CALL p()", "statement: CALL", 1 },
 	{ "PREPARE s AS SELECT 1", "statement: PREPARE", 1 },
 	{ "EXECUTE s", "statement: PREPARE", 1 },
 	{ "LISTEN x", "statement: LISTEN", 1 },
