@@ -311,7 +311,7 @@ bool engine_run(struct engine *g, const struct session_view *s, const char *sql,
 
 	*e = ERROR_INIT;
 	clock_phase(&q, PHASE_PLAN);
-	if (introspect_mentioned(sql)) {
+	if (introspect_mentioned(sql, &s->plan)) {
 		q.view = s = &own;
 		if (!introspect_fill(g->ledger, g->policy->policy, a, &own, e))
 			return false;

@@ -18,6 +18,10 @@ def check(name, ok, why=""):
 
 
 text = open(policy).read().replace("epsilon: 6, delta", "epsilon: 100, delta").replace("epsilon: 0.5, max_epsilon: 2", "epsilon: 0.2, max_epsilon: 1")
+verifier = text.split('password: "')[1].split('"')[0]
+text = text.replace("members:\n", "members:\n  - { name: lab, abilities: [query, receive] }\n")
+text = text.replace("logins:\n", f'logins:\n  - {{ user: lea, member: lab, password: "{verifier}" }}\n  - {{ user: bob, member: publisher, password: "{verifier}" }}\n')
+text += "  - { owner: brand, table: customers, analyst: lab, epsilon: 50, accounting: pure, per_query: { epsilon: 0.5, max_epsilon: 2 } }\n"
 path = w + "/settings.yaml"
 open(path, "w").write(text)
 ready = path + ".port"
@@ -25,7 +29,13 @@ proxy = subprocess.Popen([ng, "serve", "-c", path, "--ready-file", ready], stdin
 while not os.path.exists(ready):
     time.sleep(0.02)
     assert proxy.poll() is None
-c = psycopg.connect(f"host=127.0.0.1 port={open(ready).read()} user=ana password={os.environ['PGPASSWORD']} dbname=campaign sslmode=require", autocommit=True)
+
+
+def login(user):
+    return psycopg.connect(f"host=127.0.0.1 port={open(ready).read()} user={user} password={os.environ['PGPASSWORD']} dbname=campaign sslmode=require", autocommit=True)
+
+
+c = login("ana")
 up = psycopg.connect(f"host={w}/pg/sock user=owner dbname=campaign", autocommit=True)
 
 
@@ -83,6 +93,18 @@ for name, k in zip(("count", "avg"), inside):
 row = c.execute("SELECT count(*) AS n, noise_high(count(*)) - noise_low(count(*)) FROM customers HAVING noise_low(count(*)) > 0").fetchone()
 check("interval ends stand in expressions and HAVING", row is not None and row[1] > 0, row)
 
+for form in ("noise_low(region)", "noise_low(count(*) + 1)", "noise_low(count(*)) OVER ()", "noise_low(count(*)) FILTER (WHERE age > 30)", "brand.noise_low(count(*))"):
+    check(f"{form} is refused", state(f"SELECT {form} FROM customers GROUP BY region").startswith("42501 noise_low and noise_high take"), state(f"SELECT {form} FROM customers GROUP BY region"))
+check("over a result, the hint says where to write it", "where the aggregate is called" in state("SELECT noise_low(n) FROM (SELECT count(*) AS n FROM customers) t"))
+for prepare in (False, True):
+    cur = c.execute("SELECT region, noise_low(count(*)), noise_high(avg(age)), noise_low(stddev(spend)) FROM customers WHERE age > %s GROUP BY region ORDER BY noise_low(count(*)) DESC", (30,), prepare=prepare, binary=prepare)
+    rows = cur.fetchall()
+    check(f"interval ends by group, typed, ordered (prepared: {prepare})", [d.type_code for d in cur.description] == [25, 20, 1700, 1700] and len(rows) == 4
+          and [r[1] for r in rows] == sorted((r[1] for r in rows), reverse=True), rows)
+lines = explained("SELECT noise_low(count(*)), count(*), noise_high(count(*)) FROM customers")
+alone = explained("SELECT count(*) FROM customers")
+check("ends cost nothing", charge(lines) == charge(alone) and "low end of count(*): from the noised figures of count(*), at no further cost" in lines, lines)
+
 # --- introspection -----------------------------------------------------------------------------------------------------------------
 before = c.execute("SELECT epsilon_spent, queries, default_queries_left FROM noisegate.budget WHERE table_name = 'customers'").fetchone()
 c.execute("SELECT count(*) FROM customers")
@@ -93,10 +115,34 @@ check("noisegate.queries has the last question", c.execute("SELECT sql FROM nois
 check("joins among the relations", c.execute("SELECT count(*) FROM noisegate.tables JOIN noisegate.columns USING (table_schema, table_name) JOIN noisegate.rules USING (table_schema, table_name)").fetchone()[0] > 10)
 check("bounds and public values are shown", c.execute("SELECT lower_bound, upper_bound, public_values FROM noisegate.columns WHERE column_name IN ('age', 'region') AND table_name = 'customers' ORDER BY column_name").fetchall()
       == [(18, 90, None), (None, None, ["north", "south", "east", "west"])])
+check("history joins the tables", c.execute("SELECT count(*) FROM noisegate.queries JOIN noisegate.tables USING (table_schema, table_name) JOIN noisegate.budget USING (table_schema, table_name)").fetchone()[0] > 100)
+c.execute("SET search_path = brand, noisegate")
+check("they are found along the search path", c.execute("SELECT count(*) FROM budget").fetchone()[0] == 3 and c.execute("SELECT count(*) FROM rules").fetchone()[0] >= 3)
+c.execute("RESET search_path")
 check("asking is free", c.execute("SELECT queries FROM noisegate.budget WHERE table_name = 'customers'").fetchone()[0] == after[1])
 check("they cannot be changed", state("DELETE FROM noisegate.rules").startswith("42501") and state("INSERT INTO noisegate.tables VALUES ('x')").startswith("42501"))
 check("they do not mix with protected rows", state("SELECT count(*) FROM customers, noisegate.budget").startswith("42501"))
 check("the settings behind them cannot be read or set", state("SELECT current_setting('noisegate.budget_rows')").startswith("42501") and not state("SET noisegate.budget_rows = '[]'").startswith("ran"))
+lea, bob = login("lea"), login("bob")
+lea.execute("SELECT count(*) AS only_lea FROM customers")
+for user, who in (("ana", c), ("bob", bob)):
+    check(f"{user} sees the own member's history and budgets only", who.execute("SELECT count(*) FROM noisegate.queries WHERE sql LIKE '%only_lea%' OR login = 'lea'").fetchone()[0] == 0
+          and who.execute("SELECT count(*), min(queries) FROM noisegate.budget WHERE table_name = 'customers'").fetchone() == (1, after[1])
+          and who.execute("SELECT DISTINCT login FROM noisegate.queries").fetchall() == [("ana",)])
+check("lea sees hers", lea.execute("SELECT login, sql FROM noisegate.queries").fetchall() == [("lea", "SELECT count(*) AS only_lea FROM customers")]
+      and lea.execute("SELECT table_name, accounting, epsilon_spent FROM noisegate.budget").fetchall() == [("customers", "pure", lea.execute("SELECT epsilon FROM noisegate.queries").fetchone()[0])])
+for name in ("budget_rows", "query_rows"):
+    check(f"{name} is no setting of the session", state(f"SHOW noisegate.{name}").startswith("42704") and c.execute("SELECT count(*) FROM pg_settings WHERE name LIKE %s", (f"%{name}%",)).fetchone()[0] == 0)
+with c.cursor() as cur:
+    cur.execute("SELECT table_name FROM noisegate.budget WHERE epsilon_limit > %s ORDER BY 1", (50,), prepare=True, binary=True)
+    check("extended protocol, parameters, binary", cur.fetchall() == [("customers",), ("impressions",), ("users",)], cur.rowcount)
+long = "SELECT count(*) AS \"" + "x\"\"\\'" * 9 + "\", " + ", ".join(["'\x01\"'"] * 900) + " FROM customers"
+for _ in range(30):
+    lea.execute(long)
+rows = lea.execute("SELECT count(*), max(length(sql)), bool_and(sql LIKE '%customers%' OR length(sql) > 3000) FROM noisegate.queries").fetchone()
+check("a long history of hostile text is shown whole", rows[0] == 31 and rows[1] > 3000 and rows[2], rows)
+listing = subprocess.run(["psql", f"host=127.0.0.1 port={open(ready).read()} user=ana dbname=campaign sslmode=require", "-XAtc", "\\d noisegate.budget", "-c", "\\dt noisegate.*"], capture_output=True, text=True).stdout
+check("psql describes them", "default_queries_left|bigint" in listing and "noisegate|columns|table" in listing, listing)
 proxy.terminate()
 proxy.wait(60)
 sys.exit(failed > 0)
