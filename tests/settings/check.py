@@ -67,12 +67,59 @@ for wanted in ("50", "±20", "+-10"):
     check(f"error {wanted}: expected ±{half}, within it and not far below", half <= limit and half > 0.9 * limit - 1, lines)
     check(f"error {wanted}: a smaller error costs more", loose is None or rho > loose, (rho, loose))
     loose = rho
-for bad in ("5%", "-3", "0", "abc", "1e999", "NaN"):
-    check(f"error '{bad}' is refused", state(f"SET noisegate.error = '{bad}'").startswith("22023"), state(f"SET noisegate.error = '{bad}'"))
+for bad in ("-3", "0", "abc", "1e999", "NaN", "0%", "-5%", "101%", "%", "5%%", "±", "1e-400%", "5%; SELECT 1", "٥%", "9" * 5000):
+    check(f"error '{bad[:20]}' is refused", state(f"SET noisegate.error = '{bad}'").startswith("22023"), state(f"SET noisegate.error = '{bad}'"))
 c.execute("SET noisegate.error = '0.0001'")
 check("an error out of reach is refused, with what can be reached", "cannot be reached" in state(question), state(question))
-c.execute("SET noisegate.error = '100'")
-check("an average has no error known beforehand", "counts and sums" in state("SELECT avg(spend) FROM customers"), state("SELECT avg(spend) FROM customers"))
+c.execute("SET noisegate.error = '±20'")
+lines = explained("SELECT count(*) FROM customers")
+check("EXPLAIN says the least epsilon", "Accuracy first: ±20 at 95%: the least epsilon is 0." in lines, lines)
+c.execute("SET noisegate.epsilon = 0.01")
+check("noisegate.epsilon is a limit", "cannot be reached" in state("SELECT count(*) FROM customers"))
+c.execute("SET noisegate.epsilon = default")
+
+
+def spent():
+    return c.execute("SELECT queries, epsilon_spent FROM noisegate.budget WHERE table_name = 'customers'").fetchone()
+
+
+def said(sql, *a, **k):
+    notices = []
+    handler = lambda d: notices.append(d.message_primary)
+    c.add_notice_handler(handler)
+    rows = c.execute(sql, *a, **k).fetchall()
+    c.remove_notice_handler(handler)
+    return rows, "\n".join(notices)
+
+
+ends = "SELECT noise_low(count(*)), count(*), noise_high(count(*)) FROM customers"
+for wanted in ("10%", "± 10 %".replace(" ", ""), "10 %"):
+    c.execute(f"SET noisegate.error = '{wanted}'")
+    check(f"'{wanted}' is shown as 10%", c.execute("SHOW noisegate.error").fetchone()[0] == "10%")
+before = spent()
+lines = explained(ends)
+check("EXPLAIN of a percentage: the look, and at most how much more; free", "±10% at 95% depends on the data: this is a first look (epsilon 0.02)" in lines and "at most 0.98 more" in lines
+      and spent() == before, lines)
+((low, n, high),), notice = said(ends)
+check(f"10% of a large count: the look is the answer ({low}..{high})", (high - low) / 2 <= 0.1 * n + 1 and spent()[0] == before[0] + 1, (low, n, high))
+c.execute("SET noisegate.error = '2%'")
+before = spent()
+((low, n, high),), notice = said(ends, prepare=True)
+check(f"2%: a look and an answer, two charges ({low}..{high})", 0.015 * n <= (high - low) / 2 <= 0.025 * n and spent()[0] == before[0] + 2, (low, n, high))
+history = c.execute("SELECT rho, sql FROM noisegate.queries ORDER BY query_id DESC LIMIT 2").fetchall()
+check("both charges are in the history, and the notice says their sum", history[0][0] > history[1][0] and history[0][1] == history[1][1] == ends
+      and abs(float(notice.split("charged rho ")[1].split()[0]) - float(sum(h[0] for h in history))) < 0.01 * float(history[0][0]), (history, notice))
+rows, _ = said("SELECT region, noise_low(avg(age)), avg(age), noise_high(avg(age)) FROM customers GROUP BY region HAVING count(*) > %s", (0,), prepare=True)
+check("averages by group, prepared", len(rows) == 4 and all(r[1] <= r[2] <= r[3] for r in rows), rows)
+rows, _ = said("SELECT noise_low(avg(age)), avg(age), noise_high(avg(age)) FROM customers")
+check("an average within about 2%", float(rows[0][2] - rows[0][0]) / 2 / float(rows[0][1]) < 0.03, rows)
+before = spent()
+c.execute("SET noisegate.error = '0.01%'")
+why = state(question)
+check("a percentage out of reach: the look is charged, the answer neither run nor charged", "±0.01% at 95% cannot be reached" in why and spent()[0] == before[0] + 1, why)
+c.execute("SET noisegate.error = '3'")
+rows, _ = said("SELECT noise_low(avg(age)), noise_high(avg(age)) FROM customers")
+check("an absolute error of an average takes a look too", float(rows[0][1] - rows[0][0]) / 2 < 4, rows)
 c.execute("SET noisegate.error = default")
 check("default asks with the policy's epsilon again", state("SELECT avg(spend) FROM customers") == "ran")
 
