@@ -160,6 +160,25 @@ static const struct function_row casts[] = {
 	CAST("number", TYPE_NUMERIC, FORM_NUMERIC, "$1"),
 	CAST("number", TYPE_FLOAT8, FORM_NUMERIC, "$1"),
 	CAST("number", TYPE_TEXT, FORM_NATIVE, "((pg_catalog.trim_scale($1))::pg_catalog.text COLLATE pg_catalog.\"C\")"),
+	/* what is no plain number, boolean or ISO date gives NULL; the pattern sees the first 100 characters, longer texts are none */
+#define MATCHES(re) "(pg_catalog.length($1) OPERATOR(pg_catalog.<=) 100 AND pg_catalog.left($1, 100) OPERATOR(pg_catalog.~) '" re "')"
+#define WHOLE "^ *[-+]?[0-9]{1,30} *\\Z"
+#define REAL "^ *[-+]?([0-9]{1,30}([.][0-9]{0,30})?|[.][0-9]{1,30}) *\\Z"
+#define TEXT_TO_INTEGER(lo, hi) \
+	"(CASE WHEN " MATCHES(WHOLE) " THEN CASE WHEN " WITHIN_BOTH("($1)::pg_catalog.numeric", lo, hi) " THEN ($1)::pg_catalog.numeric END END)"
+#define PART(from, n) "pg_catalog.substr($1, " from ", " n ")::pg_catalog.int4"
+	CAST("text", TYPE_BOOL, FORM_NATIVE,
+	     "(CASE WHEN pg_catalog.lower(pg_catalog.btrim(pg_catalog.left($1, 100))) IN ('t', 'true', 'y', 'yes', 'on', '1') THEN true"
+	     " WHEN pg_catalog.lower(pg_catalog.btrim(pg_catalog.left($1, 100))) IN ('f', 'false', 'n', 'no', 'off', '0') THEN false END)"),
+	CAST("text", TYPE_DATE, FORM_NATIVE,
+	     "(CASE WHEN " MATCHES("^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\\Z") " AND " PART("1", "4") " OPERATOR(pg_catalog.>) 0 THEN CASE WHEN "
+	     PART("9", "2") " OPERATOR(pg_catalog.<=) pg_catalog.extract('day', pg_catalog.make_date(" PART("1", "4") ", " PART("6", "2")
+	     ", 1) OPERATOR(pg_catalog.+) pg_catalog.interval '1 mon' OPERATOR(pg_catalog.-) pg_catalog.interval '1 day') THEN ($1)::pg_catalog.date END END)"),
+	CAST("text", TYPE_INT2, FORM_NUMERIC, TEXT_TO_INTEGER("(-32768)", "32767")),
+	CAST("text", TYPE_INT4, FORM_NUMERIC, TEXT_TO_INTEGER("(-2147483648)", "2147483647")),
+	CAST("text", TYPE_INT8, FORM_NUMERIC, TEXT_TO_INTEGER("(-9223372036854775808)", "9223372036854775807")),
+	CAST("text", TYPE_NUMERIC, FORM_NUMERIC, "(CASE WHEN " MATCHES(REAL) " THEN ($1)::pg_catalog.numeric END)"),
+	CAST("text", TYPE_FLOAT8, FORM_NUMERIC, "(CASE WHEN " MATCHES(REAL) " THEN ($1)::pg_catalog.numeric END)"),
 	CAST("timestamp", TYPE_DATE, FORM_NATIVE, "(CASE WHEN " YEARS("$1", "timestamp") " THEN ($1)::pg_catalog.date END)"),
 	CAST("timestamp", TYPE_TIMESTAMPTZ, FORM_NATIVE,
 	     "(CASE WHEN " YEARS("$1", "timestamp") " THEN pg_catalog.timezone($Z, $1) END)"),
@@ -180,6 +199,8 @@ static const struct function_row *find_cast(enum sql_type from, enum sql_type to
 	}
 	return NULL;
 }
+
+enum { TEXT_DIGITS = 31 /* a number read from text is below 10^31 */ };
 
 bool bind_cast(const struct binder *b, struct expr *x, enum sql_type to, int location, struct expr **out, struct error *e)
 {
@@ -214,7 +235,7 @@ bool bind_cast(const struct binder *b, struct expr *x, enum sql_type to, int loc
 	c->function = row;
 	c->form = row->form;
 	c->args[0] = x;
-	c->magnitude = x->magnitude > 20 ? x->magnitude : 20;
+	c->magnitude = x->type == TYPE_TEXT ? TEXT_DIGITS : x->magnitude > 20 ? x->magnitude : 20;
 	if (sql_type_is_number(x->type) && sql_type_is_number(to)) {
 		c->range = x->range;
 		if (c->range.known && type_is_integer(to) && !type_is_integer(x->type))

@@ -159,10 +159,12 @@ static void emit_call(struct emit *m, const struct expr *x)
 			continue;
 		}
 		s++;
-		if (*s == 'Z')
+		if (*s == 'Z') {
 			emit_timezone(m);
-		else
-			wr_str(&m->w, args[*s - '1']);
+			continue;
+		}
+		BUG_IF(*s < '1' || *s > '4');
+		wr_str(&m->w, args[*s - '1']);
 	}
 }
 

@@ -15,7 +15,7 @@ threshold off by one|mechanisms/select.c|s/threshold - 1)/threshold)/|unit-mecha
 threshold ignores the number of groups|mechanisms/select.c|s/(double)groups \* log1p/1.0 * log1p/|unit-mechanisms
 groups at the threshold minus one are shown|mechanisms/select.h|s/noised_units >= threshold/noised_units >= threshold - 1/|unit-mechanisms
 price of a pure mechanism halved|mechanisms/loss.c|s/e \* tanh(e \/ 2)/e * tanh(e \/ 2) \/ 2/|unit-mechanisms
-second value reuses the first noise|mechanisms/released.c|s/noised(m, row, v->column + 1, \&v->noise_sum, \&sum, e)/exact_integer(m, row, v->column + 1, \&sum, e)/|neighbour
+second value reuses the first noise|mechanisms/released.c|s/noised(m, row, v->column + 1, \&v->noise_sum, \&d->sum, e)/exact_integer(m, row, v->column + 1, \&d->sum, e)/|neighbour
 a charge may exceed the limit by one|budget/ledger.c|s/eps.pico <= b->epsilon.pico/eps.pico <= b->epsilon.pico + 1/|unit-budget
 the charge is not added to the total|budget/ledger.c|s/SET epsilon = epsilon + ?5/SET epsilon = ?5/|unit-budget
 a window opens again when the clock goes back|budget/ledger.c|s/newest > w->start.micros/newest > w->start.micros \&\& 0/|unit-budget
@@ -30,7 +30,18 @@ division by zero raises|planner/functions.def|s/NULLIF(\$2, 0))")/$2)")/|planner
 epsilon is not split between values|planner/cost.c|s/share->epsilon.pico \/ parts/share->epsilon.pico/|unit-planner
 AVG takes its whole share twice|planner/cost.c|s/calibrate_part(p, rows, 2,/calibrate_part(p, rows, 1,/|neighbour
 sensitivity of a sum forgets max_rows|planner/cost.c|s/linf = rows \* reach/linf = reach/|neighbour
-any join between protected tables|planner/rules.c|s/component\[s->number - 1\] != component\[first->number - 1\]/0/|planner
+any join between protected tables|planner/unit.c|s/component\[s->number - 1\] != component\[first->number - 1\]/0/|planner
+one owner leaving is not priced|planner/unit.c|s/out->owner_moves = owner_moves(r, first)/out->owner_moves = false/|property
+an outer join ties its partners to each other|planner/unit.c|s/^\t\t\tbreak;$/\t\t\t;/|planner
+any equal columns tie two tables|planner/unit.c|s/return l.table \&\& l.table == m.table/return l.table == m.table/|planner
+a sub-select may group by anything|planner/grouped.c|s/if (flow.unit \&\& !names_unit(d, \&alone))/if (flow.unit \&\& !names_unit(d, \&alone) \&\& 0)/|planner
+IN over protected rows compares anything|planner/semijoin.c|s/if (d->table.rule == RULE_PUBLIC)/if (d)/|planner
+values of one person are not capped|planner/block_emit.c|s/b->max_rows, "int4"/b->max_rows + 1, "int4"/|property
+moments are not capped|planner/block_emit.c|s/squares, 0, rows \* wx \* wx/squares, 0, 100 * rows * wx * wx/|property
+a centred sum is not capped|planner/block_emit.c|s/emit_capped_sum(m, g, row, -rows \* width, rows \* width)/emit_capped_sum(m, g, row, -9 * rows * width, 9 * rows * width)/|property
+rows of a list without a join|planner/rule_rows.c|s/if (!rule_reaches_own(b, s) ||/if (/|rules
+columns of a custom rule come out|planner/rule_custom.c|s/if (is_custom(x) \&\& column_set_has(/if (0 \&\& column_set_has(/|rules
+exact rules beside noise|planner/rules.c|s/if (b->dp \&\& exact)/if (0)/|rules
 a fingerprint may be compared with text|planner/bind_type.c|s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/|planner'
 
 printf '%-52s %-18s %s\n' mutant suite result
