@@ -56,6 +56,9 @@ def show(name, how, sql, rows, seconds, names):
     exact = plain.execute(sql).fetchall()
     took = time.time() - start
     claim = stated(sql)
+    if claim == "exact":
+        original = plain.execute(open(f"{folder}/{name}.sql").read()).fetchall()
+        check(f"Q{name} over public tables is PostgreSQL's answer", rows == original and rows, (rows[:2], original[:2]))
     print(f"Q{name}    {how:22} {len(rows):5}  {claim:>24} {100 * error(rows, exact, names):10.2f}%  {seconds:.2f} ({took:.2f})")
 
 
