@@ -2,6 +2,7 @@
  * Reads SQL statements, one a line, and prints each one's plan or refusal as a JSON line.  usage: plan_tool POLICY [SCHEMA,... [TIMEZONE]]
  * Parameters follow the statement, each behind a byte 0x1F: OID:TEXT, OID:TEXT ...; OID alone is SQL NULL.
  */
+#include "mechanisms/quantile.h"
 #include "planner/plan.h"
 #include "policies/load.h"
 
@@ -19,6 +20,55 @@ static void print_domain(struct wr *w, const struct release_spec *spec)
 	for (size_t i = 0; product > 0 && i < spec->n_keys; i++)
 		product *= (long long)spec->n_domain[i];
 	wr_fmt(w, "%lld", product);
+}
+
+static void print_noise(struct wr *w, const char *separator, const struct noise *n, unsigned shift)
+{
+	wr_fmt(w, "%s{\"gaussian\":%s,\"num\":", separator, n->kind == NOISE_GAUSSIAN ? "true" : "false");
+	number_put_i128(w, (i128)n->num);
+	wr_fmt(w, ",\"den\":%llu,\"shift\":%u}", (unsigned long long)n->den, shift);
+}
+
+/* What a value draws for each group, in the order of its exact integers; a quantile's noise is that of every node of its levels. */
+static void print_draws(struct wr *w, const struct release_value *v)
+{
+	size_t n = v->shared || v->kind == RELEASE_EXACT ? 0 : v->kind == RELEASE_MOMENT ? v->n_parts : v->kind == RELEASE_AVG ? 2 : 1;
+
+	wr_fmt(w, ",\"levels\":%u,\"draws\":[", v->kind == RELEASE_QUANTILE ? quantile_levels(&v->tree) : 1);
+	for (size_t i = 0; i < n; i++) {
+		if (v->kind == RELEASE_MOMENT)
+			print_noise(w, i ? "," : "", &v->parts[i].noise, v->parts[i].shift);
+		else
+			print_noise(w, i ? "," : "", i == 0 ? &v->noise : &v->noise_sum, 0);
+	}
+	wr_str(w, "]");
+}
+
+/* The block's price: what its draws may cost. */
+static void print_price(struct wr *w, const struct plan_block *b)
+{
+	wr_fmt(w, "\"epsilon\":%llu,\"rho\":%llu,\"delta\":%llu,\"tables\":[", (unsigned long long)b->figures.epsilon.pico, (unsigned long long)b->figures.rho.pico,
+	       (unsigned long long)b->figures.delta.atto);
+	for (size_t i = 0; i < b->n_tables; i++)
+		wr_fmt(w, "%s[\"%s.%s\",%s]", i ? "," : "", b->tables[i]->schema, b->tables[i]->name, b->tables[i]->rule == RULE_DIFFERENTIAL_PRIVACY ? "true" : "false");
+	wr_str(w, "],\"units\":");
+	if (b->spec.selection == SELECT_THRESHOLD) {
+		print_noise(w, "", &b->spec.units_noise, 0);
+		wr_str(w, ",\"threshold\":");
+		number_put_i128(w, b->spec.threshold);
+	} else {
+		wr_str(w, "null");
+	}
+}
+
+static void print_charges(struct wr *w, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_charges; i++) {
+		const struct plan_charge *c = &plan->charges[i];
+		wr_fmt(w, "%s{\"table\":\"%s.%s\",\"pure\":%s,\"epsilon\":%llu,\"rho\":%llu,\"delta\":%llu}", i ? "," : "", c->budget->schema, c->budget->table,
+		       c->budget->accounting == ACCOUNTING_PURE ? "true" : "false", (unsigned long long)c->epsilon.pico, (unsigned long long)c->rho.pico,
+		       (unsigned long long)c->delta.atto);
+	}
 }
 
 static void print_block(struct wr *w, const struct plan_block *b)
@@ -39,6 +89,8 @@ static void print_block(struct wr *w, const struct plan_block *b)
 	wr_fmt(w, ",\"max_rows\":%lld,\"mechanism\":\"%s\",\"owner_moves\":%s,\"domain\":", (long long)b->figures.max_rows, b->figures.mechanism,
 	       b->figures.owner_moves ? "true" : "false");
 	print_domain(w, &b->spec);
+	wr_str(w, ",");
+	print_price(w, b);
 	wr_str(w, ",\"values\":[");
 	for (size_t i = 0; i < b->spec.n_values; i++) {
 		const struct release_value *v = &b->spec.values[i];
@@ -46,8 +98,10 @@ static void print_block(struct wr *w, const struct plan_block *b)
 		number_put_i128(w, b->columns[b->spec.n_keys + i].linf);
 		wr_str(w, ",\"spread\":");
 		number_put_i128(w, b->columns[b->spec.n_keys + i].linf_sum);
-		wr_fmt(w, ",\"shared\":%zu,\"parts\":%zu,\"width_x\":%lld,\"width_y\":%lld}", v->shared, v->n_parts,
+		wr_fmt(w, ",\"shared\":%zu,\"parts\":%zu,\"width_x\":%lld,\"width_y\":%lld", v->shared, v->n_parts,
 		       (long long)(v->moment_bounds.hi_x - v->moment_bounds.lo_x), (long long)(v->moment_bounds.hi_y - v->moment_bounds.lo_y));
+		print_draws(w, v);
+		wr_str(w, "}");
 	}
 	wr_str(w, "]}");
 }
@@ -83,7 +137,9 @@ static void print_plan(struct wr *w, const struct plan *plan)
 		wr_fmt(w, "%s%zu", i ? "," : "", plan->outputs[i].column);
 	wr_str(w, "],\"post\":");
 	wr_json(w, plan->sidecar_sql);
-	wr_fmt(w, ",\"charges\":%zu,\"blocks\":[", plan->n_charges);
+	wr_str(w, ",\"charges\":[");
+	print_charges(w, plan);
+	wr_str(w, "],\"blocks\":[");
 	for (size_t i = 0; i < plan->n_blocks; i++) {
 		wr_str(w, i ? "," : "");
 		print_block(w, &plan->blocks[i]);

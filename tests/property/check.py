@@ -11,10 +11,14 @@ import tempfile
 
 import psycopg
 
+import price
+import shapes
+
 tool, dsn, seed, worlds, queries = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
 db = psycopg.connect(dsn)
 UNITS = [f"u{i}" for i in range(7)]
 SALT = "12345"
+POLICY_TYPES = {"word": "text", "float": "double precision"}
 
 
 # --- a world: tables, policy, rows --------------------------------------------------------------------------------------------------
@@ -22,17 +26,17 @@ class Column:
     def __init__(self, name, kind, rnd):
         self.name, self.kind = name, kind
         self.bounds = None
-        if kind in ("integer", "numeric"):
+        if kind in ("integer", "numeric", "float"):
             low = rnd.choice([-50, -10, 0, 0, 3])
             self.bounds = (low, low + rnd.choice([1, 10, 100]))
         self.grid = rnd.choice(["0.01", "0.5", "1", "0.05"])
         self.values = kind == "word" and rnd.random() < 0.5
 
     def policy(self):
-        text = f"{self.name}: {{ type: {'text' if self.kind == 'word' else self.kind}"
+        text = f"{self.name}: {{ type: {POLICY_TYPES.get(self.kind, self.kind)}"
         if self.bounds:
             text += f", bounds: [{self.bounds[0]}, {self.bounds[1]}]"
-        if self.kind == "numeric":
+        if self.kind in ("numeric", "float"):
             text += f", grid: {self.grid}"
         if self.values:
             text += ", values: [a, b, c]"
@@ -45,6 +49,8 @@ class Column:
             return rnd.randrange(-80, 160)
         if self.kind == "numeric":
             return rnd.choice(["NaN", f"{rnd.randrange(-600, 1600) / 10}", "1000000", "0.005"])
+        if self.kind == "float":
+            return rnd.choice(["NaN", "Infinity", "-Infinity", "-1e300", f"{rnd.randrange(-600, 1600) / 10}", "0.1"])
         if self.kind == "boolean":
             return rnd.random() < 0.5
         if self.kind == "date":
@@ -57,8 +63,8 @@ class Table:
         self.name, self.parent, self.owner = f"t{number}", parent, rnd.choice("op")
         if parent:
             self.owner = parent.owner
-        kinds = ["integer", "numeric", "word", "boolean", "date"]
-        self.columns = [Column(f"{'inwbd'[kinds.index(k)]}{i}", k, rnd) for i, k in enumerate(rnd.sample(kinds, 3) + [rnd.choice(kinds)])]
+        kinds = ["integer", "numeric", "word", "boolean", "date", "float"]
+        self.columns = [Column(f"{'inwbdf'[kinds.index(k)]}{i}", k, rnd) for i, k in enumerate(rnd.sample(kinds, 3) + [rnd.choice(kinds)])]
         self.rows, self.groups = rnd.randrange(1, 5), rnd.randrange(1, 4)
         self.single = not parent and rnd.random() < 0.3  # one row a person, declared unique
 
@@ -69,9 +75,8 @@ class Table:
         return f'  - {{ name: shop.{self.name}, owner: {self.owner}, rule: differential_privacy, unit: {{ person: "{unit}" }}, contribution: {{ max_rows: {self.rows}, max_groups: {self.groups} }}, columns: {{ {columns} }} }}\n'
 
     def create(self):
-        kinds = {"word": "text"}
         own = "ref integer" if self.parent else "u text" + (" UNIQUE" if self.single else "")
-        db.execute(f"CREATE TABLE shop.{self.name} ({own}, id integer UNIQUE, " + ", ".join(f"{c.name} {kinds.get(c.kind, c.kind)}" for c in self.columns) + ")")
+        db.execute(f"CREATE TABLE shop.{self.name} ({own}, id integer UNIQUE, " + ", ".join(f"{c.name} {POLICY_TYPES.get(c.kind, c.kind)}" for c in self.columns) + ")")
 
     def fill(self, rnd):
         people = UNITS if self.single else None
@@ -119,7 +124,7 @@ class World:
 class Query:
     def __init__(self, world, rnd):
         self.keys, self.sets, self.where = [], "", []
-        self.source, columns = relation(world, rnd, 0)
+        self.source, columns = shapes.relation(world, rnd) if rnd.random() < 0.5 else relation(world, rnd, 0)
         self.columns = columns
         self.values = [aggregate(columns, rnd) for _ in range(rnd.randrange(1, 4))]
         self.keys = [key(columns, rnd) for _ in range(rnd.randrange(0, 3))]
@@ -158,13 +163,13 @@ def of(columns, *kinds):
 
 
 def aggregate(columns, rnd):
-    numbers = [c for c in of(columns, "integer", "numeric") if c[2]]
+    numbers = [c for c in of(columns, "integer", "numeric", "float") if c[2]]
     name = rnd.choice(columns)[0]
     makers = ["count(*)", f"count({name})", f"count(DISTINCT {name})"]
     if numbers:
         x, y = rnd.choice(numbers)[0], rnd.choice(numbers)[0]
         makers += [f"sum({x})", f"avg({x})", f"sum({x} + {y})", f"sum(least(greatest({x}, -3), 7))", f"stddev({x})", f"corr({x}, {y})", f"max({x})",
-                   f"percentile_cont(0.5) WITHIN GROUP (ORDER BY {x})", f"sum(CASE WHEN {condition(columns, rnd)} THEN {x} ELSE 0 END)", f"sum({x} % 7)", f"regr_slope({y}, {x})"]
+                   f"percentile_cont(0.5) WITHIN GROUP (ORDER BY {x})", f"sum(CASE WHEN {condition(columns, rnd)} THEN {x} ELSE 0 END)", f"sum({x} % 7)", f"sum({x} * {y})", f"avg(-{x})", f"min({x})", f"sum(abs({x} - {y}))", f"avg(coalesce({x}, 1))", f"regr_slope({y}, {x})"]
     made = rnd.choice(makers)
     return made + (f" FILTER (WHERE {condition(columns, rnd)})" if rnd.random() < 0.2 and not made.startswith("percentile") else "")
 
@@ -173,20 +178,22 @@ def key(columns, rnd):
     name, kind = rnd.choice([c for c in columns if c[1] != "unit"])[:2]
     if kind == "integer":
         return rnd.choice([name, f"{name} > 5", f"{name} / 20"])
-    if kind == "numeric":
-        return f"round({name}, 0)"
+    if kind in ("numeric", "float"):
+        return f"round({name}::numeric, 0)"
     if kind == "date":
         return rnd.choice([name, f"extract(month FROM {name})", f"date_trunc('month', {name}::timestamp)"])
     return rnd.choice([name, f"CASE WHEN {name} IS NULL THEN 'x' ELSE 'y' END"])
 
 
 def condition(columns, rnd):
+    if rnd.random() < 0.2:
+        return rnd.choice(["({} OR {})", "NOT ({} AND {})", "(CASE WHEN {} THEN {} END)"]).format(condition(columns, rnd), condition(columns, rnd))
     name, kind = rnd.choice([c for c in columns if c[1] != "unit"])[:2]
-    return {"integer": f"{name} < 60", "numeric": f"{name} BETWEEN -5 AND 90", "word": f"{name} IN ('a', 'b', 'c')", "boolean": f"{name} IS NOT FALSE", "date": f"{name} >= '2026-01-11'"}[kind]
+    return {"integer": f"{name} < 60", "numeric": f"{name} BETWEEN -5 AND 90", "float": f"{name} > 0.5", "word": f"{name} IN ('a', 'b', 'c')", "boolean": f"{name} IS NOT FALSE", "date": f"{name} >= '2026-01-11'"}[kind]
 
 
 def names_of(t, alias):
-    return [(f"{alias}.{c.name}", c.kind, c.bounds) for c in t.columns]
+    return shapes.columns_of(t, alias)
 
 
 def unit_of(t, alias):
@@ -323,6 +330,9 @@ def violation(world, query, gone, owner):
     p = world.plan(query.sql())
     if "blocks" not in p:
         return None, p, 0
+    fault = price.plan_fault(p)
+    if fault:
+        return fault, p, 0
     before = [rows(b) for b in p["blocks"]]
     db.execute("SAVEPOINT with_everyone")
     leave(world, gone, owner)
