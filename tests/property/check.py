@@ -11,6 +11,7 @@ import tempfile
 
 import psycopg
 
+import mutants
 import price
 import shapes
 
@@ -113,7 +114,10 @@ class World:
     def plan(self, sql):
         self.tool.stdin.write(sql + "\n")
         self.tool.stdin.flush()
-        return json.loads(self.tool.stdout.readline())
+        p = json.loads(self.tool.stdout.readline())
+        if self.mutant and "blocks" in p:
+            self.mutant(p)
+        return p
 
     def close(self):
         self.tool.stdin.close()
@@ -364,31 +368,58 @@ def shrink(world, query, gone, owner):
     return query
 
 
-cases = refused = tight = 0
-reasons = {}
-for number in range(worlds):
-    rnd = random.Random(seed * 1000003 + number)
-    world = World(rnd)
-    for _ in range(queries):
-        query, gone, owner = Query(world, rnd), rnd.choice(UNITS), rnd.choice([None, None, "o", "p"])
-        why, p, worst = violation(world, query, gone, owner)
+class Count:
+    def __init__(self):
+        self.cases = self.refused = self.tight = 0
+        self.reasons = {}
+
+    def note(self, p, worst):
         if "blocks" not in p:
-            refused += 1
-            reasons[p["rule"]] = reasons.get(p["rule"], 0) + 1
-            continue
-        cases += 1
-        tight += worst == 1
-        if why:
-            query = shrink(world, query, gone, owner)
-            why = violation(world, query, gone, owner)[0]
-            print(f"not ok property   seed {seed} world {number}: {why}\n{query.sql()}\nremoved: {gone} of {owner or 'all owners'}\n{world.policy}")
-            for t in world.tables:
-                for r in db.execute(f"SELECT * FROM shop.{t.name}").fetchall():
-                    print(t.name, r)
-            sys.exit(1)
-    world.close()
-    db.rollback()
-print(f"# {cases} cases, {tight} of them use a limit in full, {refused} refused: {dict(sorted(reasons.items(), key=lambda x: -x[1])[:6])}")
-ok = cases >= worlds * queries * 0.7 and tight > cases / 20
-print(("ok " if ok else "not ok ") + f"one person removed moves the exact values by at most what the plan says, in {cases} random cases")
-sys.exit(not ok)
+            self.refused += 1
+            self.reasons[p["rule"]] = self.reasons.get(p["rule"], 0) + 1
+            return
+        self.cases += 1
+        self.tight += worst == 1
+
+
+def explain(number, world, query, gone, owner):
+    query = shrink(world, query, gone, owner)
+    why = violation(world, query, gone, owner)[0]
+    print(f"not ok property   seed {seed} world {number}: {why}\n{query.sql()}\nremoved: {gone} of {owner or 'all owners'}\n{world.policy}")
+    for t in world.tables:
+        for r in db.execute(f"SELECT * FROM shop.{t.name}").fetchall():
+            print(t.name, r)
+
+
+def run(count, worlds, mutant=None):
+    """Whether every case held; without a mutant the first that did not is shrunk and printed."""
+    for number in range(worlds):
+        rnd = random.Random(seed * 1000003 + number)
+        world = World(rnd)
+        world.mutant = mutant
+        try:
+            for _ in range(queries):
+                query, gone, owner = Query(world, rnd), rnd.choice(UNITS), rnd.choice([None, None, "o", "p"])
+                why, p, worst = violation(world, query, gone, owner)
+                count.note(p, worst)
+                if why:
+                    if not mutant:
+                        explain(number, world, query, gone, owner)
+                    return False
+        finally:
+            world.close()
+            db.rollback()
+    return True
+
+
+count = Count()
+good = run(count, worlds)
+print(f"# {count.cases} cases, {count.tight} of them use a limit in full, {count.refused} refused: {dict(sorted(count.reasons.items(), key=lambda x: -x[1])[:6])}")
+good = good and count.cases >= worlds * queries * 0.7 and count.tight > count.cases / 20
+print(("ok " if good else "not ok ") + f"one person removed moves the exact values by at most what the plan says and charges, in {count.cases} random cases", flush=True)
+for name, mutant in mutants.ALL.items():
+    tries = Count()
+    caught = not run(tries, min(worlds, 40), mutant)
+    good = good and caught
+    print(("ok " if caught else "not ok ") + f"a wrong plan is caught after {tries.cases} cases: {name}", flush=True)
+sys.exit(not good)
