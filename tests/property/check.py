@@ -11,6 +11,7 @@ import tempfile
 
 import psycopg
 
+import grammar
 import mutants
 import price
 import shapes
@@ -62,7 +63,7 @@ class Column:
 class Table:
     def __init__(self, number, rnd, parent):
         self.name, self.parent, self.owner = f"t{number}", parent, rnd.choice("op")
-        if parent:
+        if parent and rnd.random() < 0.7:
             self.owner = parent.owner
         kinds = ["integer", "numeric", "word", "boolean", "date", "float"]
         self.columns = [Column(f"{'inwbdf'[kinds.index(k)]}{i}", k, rnd) for i, k in enumerate(rnd.sample(kinds, 3) + [rnd.choice(kinds)])]
@@ -128,7 +129,8 @@ class World:
 class Query:
     def __init__(self, world, rnd):
         self.keys, self.sets, self.where = [], "", []
-        self.source, columns = shapes.relation(world, rnd) if rnd.random() < 0.5 else relation(world, rnd, 0)
+        which = rnd.random()
+        self.source, columns = (grammar.relation(world, rnd, condition) if which < 0.4 else shapes.relation(world, rnd) if which < 0.7 else relation(world, rnd, 0))
         self.columns = columns
         self.values = [aggregate(columns, rnd) for _ in range(rnd.randrange(1, 4))]
         self.keys = [key(columns, rnd) for _ in range(rnd.randrange(0, 3))]
