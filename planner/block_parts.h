@@ -45,6 +45,7 @@ struct key {
 	const char *name, *label;
 	const char *const *domain; /* public values in text, NULL entry for SQL NULL; NULL: private */
 	size_t n_domain;
+	bool asked;  /* the domain is read from a public table when the query runs; domain is NULL */
 	bool closed; /* no row can lie outside the domain: it needs no filter upstream */
 };
 
@@ -89,8 +90,11 @@ const char *block_label(const struct expr *x);
 /* The public domain of a key, narrowed by conjuncts that compare it with constants; leaves domain NULL for private keys. */
 MUST_CHECK bool block_key_domain(struct block *b, struct key *k, struct error *e);
 
-/* True when all keys are public; *product is the number of combinations (saturating). */
-MUST_CHECK bool block_all_public(const struct block *b, size_t *product);
+/* True when all keys are public; *product is the number of combinations (saturating), *asked whether some are counted only when the query runs. */
+MUST_CHECK bool block_all_public(const struct block *b, size_t *product, bool *asked);
+
+/* The statement that reads a key's domain from its public table. */
+MUST_CHECK bool block_domain_sql(const struct block *b, const struct key *k, struct plan_domain *out, struct error *e);
 
 /* SQL of the block; fills sql, params, seed_param. ranked: at most max_groups groups a unit are sampled. */
 MUST_CHECK bool block_emit(struct block *b, bool ranked, bool count_units, struct plan_block *out, struct error *e);

@@ -199,6 +199,16 @@ static bool make_domains(const struct block *b, struct plan_block *out, struct e
 	}
 	out->spec.domains = domains;
 	out->spec.n_domain = counts;
+	struct plan_domain *asked = arena_array(a, b->n_keys ? b->n_keys : 1, struct plan_domain);
+	if (!asked)
+		return fail_memory(e);
+	for (size_t i = 0; i < b->n_keys; i++) {
+		if (!b->keys[i].asked)
+			continue;
+		if (!block_domain_sql(b, &b->keys[i], &asked[i], e))
+			return false;
+		out->domains = asked;
+	}
 	return true;
 }
 
@@ -211,6 +221,15 @@ static bool feeds(const struct expr *x, const struct scan *s)
 			return true;
 	}
 	return false;
+}
+
+static bool reads(const struct expr *x, const struct scan *s, size_t column)
+{
+	bool found = x->kind == EXPR_COLUMN && x->scan == s && x->column == column;
+
+	for (size_t i = 0; !found && i < x->n_args; i++)
+		found = reads(x->args[i], s, column);
+	return found;
 }
 
 /* max_groups in force: the product over the protected tables that feed the keys; over all of them when a public table does. */
@@ -295,6 +314,8 @@ static bool describe(struct block *b, const struct pricing *p, bool ranked, size
 		delta_put(&w, out->figures.delta);
 		wr_str(&w, ")");
 		selection = wr_ok(&w) ? wr_text(&w) : NULL;
+	} else if (out->domains) {
+		selection = "public domain, read from public tables: every group appears";
 	} else if (b->n_keys > 0) {
 		selection = arena_printf(a, "public domain of %zu groups: every one appears", product);
 	}
@@ -308,7 +329,8 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 	struct pricing p = { .groups = 1 };
 	struct rho total = { 0 };
 	size_t product = 1;
-	bool all_public = block_all_public(b, &product), ranked = false;
+	bool asked, ranked = false;
+	const bool all_public = block_all_public(b, &product, &asked);
 
 	if (!choose_max_groups(b, e) || !choose_mechanism(b, share, &p.gaussian, e))
 		return false;
@@ -318,13 +340,13 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 		return error_hint(e, "Group by fewer columns, or restrict them with WHERE column IN (...).");
 	}
 	if (b->n_keys > 0) {
-		bool few = all_public && product <= (size_t)b->max_groups;
+		bool few = all_public && !asked && product <= (size_t)b->max_groups;
 		p.groups = few ? (product ? product : 1) : (uint64_t)b->max_groups;
 		ranked = !few;
 	}
 	if (b->owner_moves && b->n_keys > 0) { /* a unit's rows may leave as many groups as they enter */
 		p.groups *= 2;
-		if (all_public && p.groups > product)
+		if (all_public && !asked && p.groups > product)
 			p.groups = product ? product : 1;
 	}
 	uint64_t parts = !all_public;
@@ -353,6 +375,36 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 	return describe(b, &p, ranked, product, out, e) && block_emit(b, ranked, !all_public, out, e);
 }
 
+/* The result is made of a column of this scan: as a key, or inside an aggregate. */
+static bool shows(const struct block *b, const struct scan *s, size_t column)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < b->n_keys; i++)
+		found = found || reads(b->keys[i].expr, s, column);
+	for (size_t i = 0; i < b->n_aggregates; i++) {
+		const struct aggregate *g = &b->aggregates[i];
+		found = found || (g->arg && reads(g->arg, s, column)) || (g->arg_y && reads(g->arg_y, s, column));
+	}
+	return found;
+}
+
+/* The largest minimum that the columns of the result ask for; the constraint's own for those without another, or when none of the table's is shown. */
+static int64_t minimum_of(const struct block *b, const struct scan *s, const struct output_constraint *c)
+{
+	int64_t most = -1;
+
+	for (size_t column = 0; c->n_outputs > 0 && column < s->table->n_columns; column++) {
+		int64_t minimum = c->minimum;
+		if (!shows(b, s, column))
+			continue;
+		for (size_t i = 0; i < c->n_outputs; i++)
+			minimum = c->outputs[i].column == column ? c->outputs[i].minimum : minimum;
+		most = minimum > most ? minimum : most;
+	}
+	return most < 0 ? c->minimum : most;
+}
+
 /* The aggregation rule's output constraints; tables of other rules have none. */
 static bool close_exact(struct block *b, struct release_value *values, struct plan_column *columns, struct plan_block *out,
 			struct error *e)
@@ -371,7 +423,7 @@ static bool close_exact(struct block *b, struct release_value *values, struct pl
 	for (size_t i = 0; i < b->rel.n_scans; i++) {
 		const struct policy_table *t = b->rel.scans[i]->table;
 		for (size_t j = 0; j < t->aggregation.n_constraints; j++)
-			minimums[n++] = (struct release_minimum){ column++, t->aggregation.constraints[j].minimum };
+			minimums[n++] = (struct release_minimum){ column++, minimum_of(b, b->rel.scans[i], &t->aggregation.constraints[j]) };
 	}
 	out->spec.selection = SELECT_MINIMUM;
 	out->spec.minimums = minimums;

@@ -63,6 +63,9 @@ MUST_CHECK bool derived_rows(const struct rel *r, struct rel *inner, struct expr
 /* True when a sub-select's rows belong to one unit each though it aggregates: its GROUP BY (or DISTINCT) names the unit. */
 MUST_CHECK bool derived_per_unit(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s);
 
+/* True when a sub-select groups rows of public tables alone. */
+MUST_CHECK bool derived_public(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s);
+
 /* Tables of the policy that a relation reads, each once, appended to a list; paths to the unit included. */
 MUST_CHECK bool derived_tables(const struct rel *r, const struct policy_table ***tables, size_t *n, size_t *cap, struct error *e);
 

@@ -243,6 +243,10 @@ bool block_key_domain(struct block *b, struct key *k, struct error *e)
 		k->closed = true;
 		return true;
 	}
+	if (k->expr->kind == EXPR_COLUMN && expr_policy_column(k->expr)->domain && k->expr->scan->table->rule == RULE_PUBLIC && !k->expr->scan->derived) {
+		k->asked = true;
+		return true;
+	}
 	if (k->expr->kind == EXPR_CASE)
 		return from_case(&d, k, e);
 	if (is_call(k->expr, "date_trunc", "date_trunc"))
@@ -254,14 +258,72 @@ bool block_key_domain(struct block *b, struct key *k, struct error *e)
 	return k->expr->type == TYPE_DATE ? from_days(&d, k, &f, e) : true;
 }
 
-bool block_all_public(const struct block *b, size_t *product)
+bool block_all_public(const struct block *b, size_t *product, bool *asked)
 {
 	*product = 1;
+	*asked = false;
 	for (size_t i = 0; i < b->n_keys; i++) {
-		if (!b->keys[i].domain)
+		const struct key *k = &b->keys[i];
+		if (!k->domain && !k->asked)
 			return false;
-		if (__builtin_mul_overflow(*product, b->keys[i].n_domain, product))
+		*asked = *asked || k->asked;
+		if (!k->asked && __builtin_mul_overflow(*product, k->n_domain, product))
 			*product = SIZE_MAX;
 	}
+	return true;
+}
+
+/* Every column of x belongs to this scan. */
+static bool only_of(const struct expr *x, const struct scan *s)
+{
+	bool own = x->kind != EXPR_UNIT && x->kind != EXPR_IN_SELECT && (x->kind != EXPR_COLUMN || x->scan == s);
+
+	for (size_t i = 0; own && i < x->n_args; i++)
+		own = only_of(x->args[i], s);
+	return own;
+}
+
+/* The public table alone, with those conditions that concern it alone: nothing of a protected table is read. */
+bool block_domain_sql(const struct block *b, const struct key *k, struct plan_domain *out, struct error *e)
+{
+	struct arena *a = b->planning->arena;
+	struct scan *s = arena_new(a, struct scan);
+	struct expr *x = expr_copy(a, k->expr);
+	struct rel r = { .planning = b->planning, .n_scans = 1, .scans = &s };
+	struct emit m;
+
+	if (!s || !x)
+		return fail_memory(e);
+	*s = *k->expr->scan;
+	s->nullable = false;
+	r.conjuncts = arena_array(a, b->rel.n_conjuncts + s->n_on + 1, struct expr *);
+	if (!r.conjuncts)
+		return fail_memory(e);
+	for (size_t i = 0; i < b->rel.n_conjuncts; i++) {
+		if (only_of(b->rel.conjuncts[i], k->expr->scan))
+			r.conjuncts[r.n_conjuncts++] = b->rel.conjuncts[i];
+	}
+	for (size_t i = 0; i < k->expr->scan->n_on; i++) {
+		if (only_of(k->expr->scan->on[i], k->expr->scan))
+			r.conjuncts[r.n_conjuncts++] = k->expr->scan->on[i];
+	}
+	x->scan = s;
+	s->used[x->column] = true;
+	emit_init(&m, b->planning);
+	wr_str(&m.w, "SELECT DISTINCT (");
+	if (x->type == TYPE_NUMERIC) {
+		wr_str(&m.w, "pg_catalog.trim_scale(");
+		emit_number(&m, x);
+		wr_str(&m.w, ")");
+	} else {
+		emit_expr(&m, x);
+	}
+	wr_str(&m.w, ")::pg_catalog.text COLLATE pg_catalog.\"C\" AS v");
+	emit_from_where(&m, &r, " ORDER BY v");
+	if (!emit_finish(&m, &out->sql, e))
+		return false;
+	out->params = m.params;
+	out->n_params = m.n_params;
+	out->with_null = k->expr->scan->nullable;
 	return true;
 }

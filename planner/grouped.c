@@ -343,14 +343,28 @@ bool grouped_find(const struct binder *b, const Node *n, struct expr **out, stru
 	return planning_at(b->rel->planning, x->location, e);
 }
 
-bool derived_per_unit(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s)
+/* Opens it in a relation of its own, only to see whose rows its groups are. */
+static bool try_grouped(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, struct grouped *g)
 {
 	struct rel r = { .planning = p, .scope = scope };
 	struct names names = { 0 };
-	struct grouped g;
 	struct error ignored = ERROR_INIT;
 
 	if (s->n_group_clause == 0 && s->n_distinct_clause == 0)
 		return false;
-	return grouped_open(&r, s, scope, NULL, &g, &names, &ignored) && g.derived->unit;
+	return grouped_open(&r, s, scope, NULL, g, &names, &ignored);
+}
+
+bool derived_per_unit(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s)
+{
+	struct grouped g;
+
+	return try_grouped(p, scope, s, &g) && g.derived->unit;
+}
+
+bool derived_public(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s)
+{
+	struct grouped g;
+
+	return try_grouped(p, scope, s, &g) && !g.derived->unit;
 }

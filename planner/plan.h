@@ -100,12 +100,21 @@ struct plan_column {
 	i128 linf_sum;      /* AVG: of its centred sum, in half grid units */
 };
 
+/* The public domain of a key that is read from a public table when the query runs: one column of distinct texts, canonical order. */
+struct plan_domain {
+	const char *sql; /* NULL: the key's domain is in the spec already */
+	const char *const *params;
+	size_t n_params;
+	bool with_null;  /* NULL is a group too */
+};
+
 /* One protected query block: one upstream statement and its release. */
 struct plan_block {
 	const char *sql;           /* upstream statement; returns the columns that spec reads, ordered by key (collation C, NULLs last) */
 	const char *const *params; /* text values of $1.. (NULL: SQL NULL); the statement casts them itself */
 	size_t n_params;
 	int seed_param;            /* 1-based parameter that the executor fills with a fresh secret 64-bit integer, or 0 */
+	const struct plan_domain *domains; /* one for each key, or NULL when all are in spec; read before the block, without a charge */
 	struct release_spec spec;
 	const struct plan_column *columns;
 	size_t n_columns;

@@ -122,7 +122,9 @@ static void count(struct sources *f, enum query_kind k)
 	f->free = f->free || k == QUERY_FREE;
 }
 
-static bool item_kind(const struct planning *p, const struct cte *scope, const PgQuery__Node *n, struct sources *f, struct error *e)
+/* public_groups: a sub-select that groups public tables counts as rows, which it may be beside other rows. */
+static bool item_kind(const struct planning *p, const struct cte *scope, const PgQuery__Node *n, bool public_groups, struct sources *f,
+		      struct error *e)
 {
 	const struct policy_table *table;
 	const struct cte *cte;
@@ -135,14 +137,16 @@ static bool item_kind(const struct planning *p, const struct cte *scope, const P
 		count(f, cte ? cte->kind : table ? QUERY_RAW : QUERY_FREE);
 		return true;
 	case PG_QUERY__NODE__NODE_JOIN_EXPR:
-		return item_kind(p, scope, n->join_expr->larg, f, e) && item_kind(p, scope, n->join_expr->rarg, f, e);
+		return item_kind(p, scope, n->join_expr->larg, public_groups, f, e) && item_kind(p, scope, n->join_expr->rarg, public_groups, f, e);
 	case PG_QUERY__NODE__NODE_RANGE_SUBSELECT:
 		if (!source_kind(p, scope, n->range_subselect->subquery->select_stmt, &k, e))
 			return false;
+		if (k == QUERY_NOISED && public_groups && derived_public(p, scope, n->range_subselect->subquery->select_stmt))
+			k = QUERY_RAW;
 		count(f, k);
 		return true;
 	case PG_QUERY__NODE__NODE_RANGE_TABLE_SAMPLE:
-		return item_kind(p, scope, n->range_table_sample->relation, f, e);
+		return item_kind(p, scope, n->range_table_sample->relation, public_groups, f, e);
 	default:
 		count(f, QUERY_FREE);
 		return true;
@@ -196,9 +200,12 @@ static bool select_kind(const struct planning *p, const struct cte *scope, const
 	struct sources f = { 0 };
 	struct sublinks links = { .p = p, .scope = scope };
 
-	for (size_t i = 0; i < s->n_from_clause; i++) {
-		if (!item_kind(p, scope, s->from_clause[i], &f, e))
-			return false;
+	for (int again = 0; again < 2 && (again == 0 || (f.raw && f.noised)); again++) {
+		f = (struct sources){ 0 };
+		for (size_t i = 0; i < s->n_from_clause; i++) {
+			if (!item_kind(p, scope, s->from_clause[i], again == 1, &f, e))
+				return false;
+		}
 	}
 	if (f.raw && (f.noised || f.free)) {
 		fail(e, ERR_RULE, "protected rows cannot be combined with %s in one FROM", f.noised ? "aggregated results" : "catalogs or constants");

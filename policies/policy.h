@@ -51,6 +51,7 @@ struct policy_column {
 	const char *const *values;    /* public domain in canonical text, or NULL; no duplicates */
 	size_t n_values;
 	bool unique;                  /* a real constraint upstream says that no two rows share a value (check --connect verifies it) */
+	bool domain;                  /* public tables: the column's values are the domain of group keys, read when a query runs */
 	const char *comment;          /* shown in the catalog, or NULL */
 };
 
@@ -74,9 +75,16 @@ struct column_set {
 MUST_CHECK bool column_set_has(const struct column_set *s, size_t column);
 void column_set_add(struct column_set *s, size_t column);
 
+struct output_minimum {
+	size_t column;
+	int64_t minimum; /* 0: none, or 2..100000 */
+};
+
 struct output_constraint {
 	size_t column;
 	int64_t minimum; /* distinct values of column per output row, 2..100000 */
+	const struct output_minimum *outputs; /* RULE_CUSTOM: where the result is made of these columns, another minimum holds */
+	size_t n_outputs;
 };
 
 struct aggregation_rule {

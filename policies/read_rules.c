@@ -71,11 +71,27 @@ static bool read_or(struct reader *r, const struct yaml_node *n)
 	return found;
 }
 
+/* outputs: { spend: 10, city: 0 } */
+static void read_output_minimums(struct reader *r, const struct yaml_node *n, const struct policy_table *t, struct output_constraint *o)
+{
+	if (!read_is(r, n, YAML_MAP, "outputs"))
+		return;
+	struct output_minimum *m = read_array(r, n->n + 1, sizeof(*m));
+	for (size_t i = 0; m && i < n->n; i++) {
+		if (!read_column_of(r, n->keys[i], t, "outputs", &m[o->n_outputs].column))
+			continue;
+		m[o->n_outputs].minimum = read_int(r, n->items[i], "a minimum", 0, 100000, 2);
+		if (m[o->n_outputs++].minimum == 1)
+			report_error(r->report, READ_AT(n->items[i]), "", "a minimum is 0 or at least 2");
+	}
+	o->outputs = m;
+}
+
 /* Minimum numbers of distinct values behind each row of a result: output of the aggregation rule, thresholds of the custom rule. */
 static void read_minimums(struct reader *r, const struct yaml_node *n, const char *what, struct policy_table *t)
 {
 	static const char *const output_keys[] = { "column", "minimum" };
-	static const char *const threshold_keys[] = { "column", "minimum", "expressions" };
+	static const char *const threshold_keys[] = { "column", "minimum", "expressions", "outputs" };
 	static const char *const expressions[] = { "columns", "any" };
 	const bool custom = t->rule == RULE_CUSTOM;
 
@@ -88,10 +104,11 @@ static void read_minimums(struct reader *r, const struct yaml_node *n, const cha
 		struct output_constraint *o = &c[t->aggregation.n_constraints];
 		if (!read_is(r, n->items[i], YAML_MAP, "an output constraint"))
 			continue;
-		read_known(r, n->items[i], "an output constraint", custom ? threshold_keys : output_keys, custom ? 3 : 2, NULL);
+		read_known(r, n->items[i], "an output constraint", custom ? threshold_keys : output_keys, custom ? 4 : 2, NULL);
 		bool found = read_column_of(r, read_need(r, n->items[i], "column", "an output constraint"), t, "column", &o->column);
 		o->minimum = read_int(r, read_need(r, n->items[i], "minimum", "an output constraint"), "minimum", 2, 100000, 2);
 		t->aggregation.n_constraints += found;
+		read_output_minimums(r, read_get(n->items[i], "outputs"), t, o);
 		if (read_choice(r, read_get(n->items[i], "expressions"), "expressions", expressions, 2, 0) == 0)
 			t->custom.columns_only = true;
 	}

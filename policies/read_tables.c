@@ -103,7 +103,7 @@ static void read_bounds(struct reader *r, const struct yaml_node *n, const struc
 
 static void read_column(struct reader *r, const struct yaml_node *name, const struct yaml_node *n, struct policy_column *c)
 {
-	static const char *const keys[] = { "type", "encoding", "key", "bounds", "grid", "values", "unique", "comment" };
+	static const char *const keys[] = { "type", "encoding", "key", "bounds", "grid", "values", "unique", "domain", "comment" };
 	static const char *const encodings[] = { "cleartext", "fingerprint", "sealed" };
 
 	*c = (struct policy_column){ .name = read_name(r, name, "a column's name"), .type = TYPE_TEXT, .grid = { 1, 2 } };
@@ -128,6 +128,7 @@ static void read_column(struct reader *r, const struct yaml_node *name, const st
 		report_error(r->report, READ_AT(read_get(n, "key")), "", "key is for fingerprint columns");
 	c->comment = read_text(r, read_get(n, "comment"), "comment", NULL);
 	c->unique = read_bool(r, read_get(n, "unique"), "unique", false);
+	c->domain = read_bool(r, read_get(n, "domain"), "domain", false);
 	const struct yaml_node *values = read_get(n, "values");
 	if (values && c->encoding != ENCODING_CLEARTEXT)
 		report_error(r->report, READ_AT(values), "", "a %s column has no public values", encodings[c->encoding]);
@@ -321,6 +322,10 @@ static void read_rule(struct reader *r, const struct yaml_node *n, struct policy
 	if (dp) {
 		read_unit(r, n, t);
 		read_contribution(r, n, t);
+	}
+	for (size_t i = 0; i < t->n_columns && which > RULE_PUBLIC; i++) {
+		if (t->columns[i].domain)
+			report_error(r->report, READ_AT(rule), "values: [...]", "column \"%s\": only a public table's column is a domain by itself", t->columns[i].name);
 	}
 	if (which >= 0)
 		read_rule_parts(r, n, t);

@@ -86,6 +86,43 @@ static bool block_params(struct query *q, const struct plan_block *b, const char
 	return true;
 }
 
+/* Domains that are read from public tables take their place in the spec: no protected table stands in these statements. */
+static bool read_domains(struct query *q, struct upstream_lease *lease, const struct plan_block *b, struct release_spec *spec, struct error *e)
+{
+	const char *const **domains = arena_array(q->arena, spec->n_keys + 1, const char *const *);
+	size_t *counts = arena_array(q->arena, spec->n_keys + 1, size_t);
+
+	if (!domains || !counts)
+		return fail_memory(e);
+	for (size_t i = 0; i < spec->n_keys; i++) {
+		const struct plan_domain *d = &b->domains[i];
+		struct exact_rows rows;
+		domains[i] = spec->domains[i];
+		counts[i] = spec->n_domain[i];
+		if (!d->sql)
+			continue;
+		if (!upstream_run(lease, d->sql, d->params, d->n_params, q->view->cancelled, q->arena, &rows, e))
+			return false;
+		const char **values = arena_array(q->arena, rows.n_rows + 1, const char *);
+		if (!values)
+			return fail_memory(e);
+		size_t n = 0;
+		bool null = d->with_null;
+		for (size_t j = 0; j < rows.n_rows; j++) {
+			null = null || !rows.cells[j];
+			if (rows.cells[j])
+				values[n++] = rows.cells[j];
+		}
+		if (null)
+			values[n++] = NULL;
+		domains[i] = values;
+		counts[i] = n;
+	}
+	spec->domains = domains;
+	spec->n_domain = counts;
+	return true;
+}
+
 static bool release_blocks(struct query *q, struct upstream_lease *lease, struct error *e)
 {
 	for (size_t i = 0; i < q->plan->n_blocks; i++) {
@@ -97,7 +134,10 @@ static bool release_blocks(struct query *q, struct upstream_lease *lease, struct
 		    !upstream_run(lease, b->sql, params, b->n_params, q->view->cancelled, q->arena, &exact, e))
 			return false;
 		clock_phase(q, PHASE_UPSTREAM);
-		if (!release_make(&b->spec, &exact, &q->g->random, q->arena, &q->released[i], e))
+		struct release_spec spec = b->spec;
+		if (b->domains && !read_domains(q, lease, b, &spec, e))
+			return false;
+		if (!release_make(&spec, &exact, &q->g->random, q->arena, &q->released[i], e))
 			return false;
 		clock_phase(q, PHASE_NOISE);
 	}

@@ -118,7 +118,7 @@ def type_name(oid):
 
 
 def block_facts(b):
-    keys = f"public {b['domain']}" if b["domain"] >= 0 else "private keys" if b["selection"] == 1 else "no keys" if b["keys"] == 0 else "minimums"
+    keys = "public table" if b["domain"] == 0 else f"public {b['domain']}" if b["domain"] > 0 else "private keys" if b["selection"] == 1 else "no keys" if b["keys"] == 0 else "minimums"
     kinds = " ".join(KINDS[v["kind"]] for v in b["values"] if not v["shared"])
     if not b["unit"]:
         return f"exact: {keys}, {kinds}"

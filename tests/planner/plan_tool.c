@@ -12,13 +12,14 @@
 
 enum { NAMES_MAX = 16 };
 
-/* Combinations of public keys, -1 without any. */
-static void print_domain(struct wr *w, const struct release_spec *spec)
+/* Combinations of public keys, -1 without any, 0 when a public table says them as the query runs. */
+static void print_domain(struct wr *w, const struct plan_block *b)
 {
+	const struct release_spec *spec = &b->spec;
 	long long product = spec->selection == SELECT_ALL && spec->n_keys > 0 ? 1 : -1;
 
 	for (size_t i = 0; product > 0 && i < spec->n_keys; i++)
-		product *= (long long)spec->n_domain[i];
+		product *= b->domains && b->domains[i].sql ? 0 : (long long)spec->n_domain[i];
 	wr_fmt(w, "%lld", product);
 }
 
@@ -88,7 +89,7 @@ static void print_block(struct wr *w, const struct plan_block *b)
 	wr_json(w, b->figures.unit ? b->figures.unit : "");
 	wr_fmt(w, ",\"max_rows\":%lld,\"mechanism\":\"%s\",\"owner_moves\":%s,\"domain\":", (long long)b->figures.max_rows, b->figures.mechanism,
 	       b->figures.owner_moves ? "true" : "false");
-	print_domain(w, &b->spec);
+	print_domain(w, b);
 	wr_str(w, ",");
 	print_price(w, b);
 	wr_str(w, ",\"values\":[");
