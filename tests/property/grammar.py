@@ -5,6 +5,10 @@ Now and then a join or a sub-select that must not be allowed: if the planner let
 import shapes
 
 
+def plain(c):
+    return c[1] in ("integer", "numeric", "float", "word", "boolean", "date")
+
+
 class Maker:
     def __init__(self, world, rnd, condition):
         self.world, self.rnd, self.condition, self.aliases = world, rnd, condition, 0
@@ -20,21 +24,41 @@ class Maker:
         return self.rnd.choice(found) if found else None
 
     # --- leaves ---------------------------------------------------------------------------------------------------------------------------
+    def columns(self, t, a):
+        """The table's columns, its unit, and its keys: a child's ref and its parent's id are of one kind."""
+        keys = [(f"{a}.id", f"key {t.name}", None)] + ([(f"{a}.ref", f"key {t.parent.name}", None)] if t.parent else [])
+        return shapes.columns_of(t, a) + keys
+
     def table(self):
-        t, a = self.rnd.choice(self.direct), self.alias()
-        return f"{t.name} {a}", shapes.columns_of(t, a)
+        t, a = self.rnd.choice(self.world.tables if self.rnd.random() < 0.3 else self.direct), self.alias()
+        return f"{t.name} {a}", self.columns(t, a)
 
     def path(self):
-        c = self.rnd.choice(self.children)
-        if c.parent.parent:
-            return self.table()
-        a, b = self.alias(), self.alias()
-        kind = self.rnd.choice(["", "", "LEFT ", "RIGHT "])
-        return f"({c.name} {a} {kind}JOIN {c.parent.name} {b} ON {a}.ref = {b}.id)", shapes.columns_of(c, a) + shapes.columns_of(c.parent, b)
+        """A child and what it hangs on, one or more steps up."""
+        t, a = self.rnd.choice(self.children), self.alias()
+        text, columns = f"{t.name} {a}", self.columns(t, a)
+        while t.parent and (t.parent.parent is None or self.rnd.random() < 0.7):
+            b = self.alias()
+            text = f"({text} {self.rnd.choice(['', '', 'LEFT ', 'RIGHT '])}JOIN {t.parent.name} {b} ON {a}.ref = {b}.id)"
+            columns = columns + self.columns(t.parent, b)
+            t, a = t.parent, b
+        return text, columns
+
+    def tie(self, left, right):
+        """Two columns that identify the same unit: two units, or keys of one kind."""
+        pairs = [(u, v) for u in left for v in right if u[1] == v[1] and (u[1] == "unit" or u[1].startswith("key "))]
+        return self.rnd.choice(pairs) if pairs else (None, None)
+
+    def owner(self, columns):
+        """A unit, or a key that leads to one."""
+        found = [c for c in columns if c[1] == "unit"] or [c for c in columns if c[1].startswith("key ")]
+        if self.rnd.random() < 0.2:
+            found = [c for c in columns if c[1].startswith("key ")] or found
+        return self.rnd.choice(found) if found else None
 
     # --- over other relations -----------------------------------------------------------------------------------------------------------------
     def where(self, columns):
-        return f" WHERE {self.condition(columns, self.rnd)}" if self.rnd.random() < 0.5 and any(c[1] != "unit" for c in columns) else ""
+        return f" WHERE {self.condition(columns, self.rnd)}" if self.rnd.random() < 0.5 and any(plain(c) for c in columns) else ""
 
     def project(self, select, columns, tail):
         """(SELECT ... AS c1, ...) alias: columns are (expression, kind, bounds)."""
@@ -43,9 +67,10 @@ class Maker:
         return f"({select} {text} {tail}) {a}", [(f"{a}.c{i}",) + tuple(c[1:]) for i, c in enumerate(columns)]
 
     def some(self, columns, most=5):
-        units = [c for c in columns if c[1] == "unit"]
-        rest = [c for c in columns if c[1] != "unit"]
-        return units[:2] + self.rnd.sample(rest, min(len(rest), most))
+        units = [c for c in columns if c[1] == "unit" or c[1].startswith("key ")]
+        rest = [c for c in columns if c not in units]
+        self.rnd.shuffle(units)
+        return units[:3] + self.rnd.sample(rest, min(len(rest), most))
 
     def filtered(self, depth):
         text, columns = self.make(depth)
@@ -53,11 +78,11 @@ class Maker:
 
     def join(self, depth):
         (x, left), (y, right) = self.make(depth), self.make(depth)
-        u, v = self.one(left, "unit"), self.one(right, "unit")
-        if not u or not v:
+        u, v = self.tie(left, right)
+        if not u:
             return x, left
         on = f"{u[0]} = {v[0]}"
-        more = [c for c in left + right if c[1] != "unit"]
+        more = [c for c in left + right if plain(c)]
         if self.rnd.random() < 0.2 and more:
             on += f" AND {self.condition(more, self.rnd)}"
         if self.rnd.random() < 0.04:
@@ -68,7 +93,7 @@ class Maker:
 
     def groups(self, depth):
         text, columns = self.make(depth)
-        u, x = self.one(columns, "unit"), self.one([c for c in columns if c[2]], "integer", "numeric", "float")
+        u, x = self.owner(columns), self.one([c for c in columns if c[2]], "integer", "numeric", "float")
         if not u:
             return text, columns
         word, flag = self.one(columns, "word"), self.one(columns, "boolean")
@@ -85,16 +110,16 @@ class Maker:
             made.append(key)
             by += f", {key[0]}"
         if key and self.rnd.random() < 0.03:
-            by, made[0] = key[0], (f"min({u[0]})", "unit", None)
+            by, made[0] = key[0], (f"min({u[0]})", u[1], None)
         having = self.rnd.choice(["", "", " HAVING count(*) > 1", f" HAVING count({u[0]}) < 4"])
         return self.project("SELECT", made, f"FROM {text}{self.where(columns)} GROUP BY {by}{having}")
 
     def distinct(self, depth):
         text, columns = self.make(depth)
-        u = self.one(columns, "unit")
+        u = self.owner(columns)
         if not u:
             return text, columns
-        return self.project("SELECT DISTINCT", [u] + [c for c in self.some(columns, 2) if c[1] not in ("unit", "float")], f"FROM {text}{self.where(columns)}")
+        return self.project("SELECT DISTINCT", [u] + [c for c in self.some(columns, 2) if plain(c) and c[1] != "float"], f"FROM {text}{self.where(columns)}")
 
     def union(self, depth):
         arms = []
@@ -109,8 +134,8 @@ class Maker:
 
     def semi(self, depth):
         (x, left), (y, right) = self.make(depth), self.make(depth)
-        u, v = self.one(left, "unit"), self.one(right, "unit")
-        if not u or not v:
+        u, v = self.tie(left, right)
+        if not u:
             return x, left
         if self.rnd.random() < 0.04:
             p = self.rnd.choice([c for c in right if c[1] == u[1]] + right)
@@ -141,5 +166,5 @@ def relation(world, rnd, condition):
     maker = Maker(world, rnd, condition)
     while True:
         text, columns = maker.make(rnd.randrange(1, 4))
-        if len(text) < 6000 and any(c[1] != "unit" for c in columns):
+        if len(text) < 6000 and any(plain(c) for c in columns):
             return text, columns
