@@ -102,7 +102,7 @@ class World:
             self.tables.append(Table(i, rnd, rnd.choice(roots) if roots and rnd.random() < 0.35 else None))
         text = "version: 1\ncollaboration: w\nupstream: { dsn: \"\" }\nmembers: [ { name: o, abilities: [contribute] }, { name: p, abilities: [contribute] }, { name: lab, abilities: [query] } ]\nprivacy_units: { person: { type: text } }\ntables:\n"
         text += "".join(t.policy() for t in self.tables)
-        text += "  - { name: shop.pub, owner: o, rule: public, columns: { k: { type: integer }, word: { type: text } } }\nbudgets:\n"
+        text += "  - { name: shop.pub, owner: o, rule: public, columns: { k: { type: integer }, word: { type: text" + rnd.choice(["", ", domain: true"]) + " } } }\nbudgets:\n"
         text += "".join(f"  - {{ owner: {t.owner}, table: {t.name}, analyst: lab, epsilon: 10, delta: 1e-6, accounting: {rnd.choice(['pure', 'zcdp'])} }}\n" for t in self.tables)
         self.start(text)
         for t in self.tables:
@@ -153,8 +153,14 @@ class Query:
         if len(self.keys) and rnd.random() < 0.15:
             self.sets = rnd.choice(["ROLLUP", "CUBE"])
         self.where = [condition(columns, rnd) for _ in range(rnd.randrange(0, 3))]
+        self.beside = rnd.choice(world.tables).name if rnd.random() < 0.1 else None
 
     def sql(self):
+        """With or without a second protected query beside it."""
+        text = self.alone()
+        return text if not self.beside else f"WITH one AS ({text}), two AS (SELECT count(*) AS n FROM {self.beside}) SELECT one.*, two.n FROM one, two"
+
+    def alone(self):
         text = "SELECT " + ", ".join(self.keys + self.values) + " FROM " + self.source
         if self.where:
             text += " WHERE " + " AND ".join(self.where)
@@ -173,6 +179,11 @@ class Query:
                 setattr(q, part, getattr(self, part)[:i] + getattr(self, part)[i + 1:])
                 q.sets = q.sets if q.keys else ""
                 yield q
+        if self.beside:
+            q = object.__new__(Query)
+            q.__dict__.update(self.__dict__)
+            q.beside = None
+            yield q
         if self.sets:
             q = object.__new__(Query)
             q.__dict__.update(self.__dict__)

@@ -16,7 +16,7 @@ TABLES = [("t0", "o"), ("t1", "p")]
 DATA = """
 CREATE TABLE shop.t0 (u text, id integer, n integer);
 CREATE TABLE shop.t1 (u text, id integer, n integer);
-INSERT INTO shop.t0 SELECT 'u' || i, i, i FROM generate_series(1, 9) i;
+INSERT INTO shop.t0 SELECT 'u' || i, i, 1 FROM generate_series(1, 9) i;
 INSERT INTO shop.t1 VALUES ('u1', 1, 1);
 """
 # x NOT IN (SELECT ...) is true of a NULL x when the sub-select is empty: the last person in it decided about all rows without an x
