@@ -66,7 +66,8 @@ static bool locator_read(const char *locator, uint32_t *mask, const char **tcti,
 		at += n;
 		if (*at != ',')
 			break;
-		at++;
+		if (*++at == '\0')
+			*mask = 0; /* a comma and nothing after it */
 	}
 	if (*mask == 0 || (*at && *at != '@') || (*at == '@' && at[1] == '\0')) {
 		fail(e, ERR_BAD_PARAMETER, "cannot read the TPM's registers in \"%s\"", locator);
