@@ -4,21 +4,21 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "crypto/secret_memory.h"
+#include "crypto/siv.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 
-enum { SIV_TAG = 16, SIV_KEY = 64, WRAPPED_MAX = C3R_SECRET_MAX + SIV_TAG, DATE_MAX = 32 };
+enum { WRAPPED_MAX = C3R_SECRET_MAX + SIV_TAG, DATE_MAX = 32 };
 
 static const char magic[] = "noisegate-key ", version[] = "1";
-static const char tomb[] = "destroyed ";
+static const char tomb[] = "destroyed ", label[] = "noisegate key wrap v1";
 
 bool key_id(const struct c3r_secret *s, char out[KEY_ID_TEXT])
 {
-	static const char label[] = "noisegate key id v1", digits[] = "0123456789abcdef";
+	static const char id_label[] = "noisegate key id v1", digits[] = "0123456789abcdef";
 	uint8_t mac[SHA256_SIZE];
 
-	if (!hash_hmac(s->bytes, s->n, label, sizeof(label) - 1, mac))
+	if (!hash_hmac(s->bytes, s->n, id_label, sizeof(id_label) - 1, mac))
 		return false;
 	for (size_t i = 0; i < KEY_ID; i++) {
 		out[2 * i] = digits[mac[i] >> 4];
@@ -119,32 +119,6 @@ bool key_parse(struct arena *a, const char *text, size_t n, struct key_file *out
 	return true;
 }
 
-/* AES-256-SIV; the two halves of its key by HMAC from the KEK, each under its own label.  key: SIV_KEY bytes from secret_new. */
-static bool siv(bool encrypt, const uint8_t *key, const char *bound, size_t n_bound, uint8_t tag[SIV_TAG], const uint8_t *in, size_t n, uint8_t *out)
-{
-	EVP_CIPHER *method = EVP_CIPHER_fetch(NULL, "AES-256-SIV", NULL);
-	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-	int length = 0;
-
-	bool ok = method && ctx && EVP_CipherInit_ex2(ctx, method, key, NULL, encrypt, NULL) == 1;
-	if (ok && !encrypt)
-		ok = EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, SIV_TAG, tag) == 1;
-	ok = ok && EVP_CipherUpdate(ctx, NULL, &length, (const uint8_t *)bound, (int)n_bound) == 1 &&
-	     EVP_CipherUpdate(ctx, out, &length, in, (int)n) == 1 && length == (int)n && EVP_CipherFinal_ex(ctx, out + n, &length) == 1;
-	if (ok && encrypt)
-		ok = EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, SIV_TAG, tag) == 1;
-	EVP_CIPHER_CTX_free(ctx);
-	EVP_CIPHER_free(method);
-	return ok;
-}
-
-static bool siv_key(const uint8_t kek[SECRET_KEY], uint8_t out[SIV_KEY])
-{
-	static const char mac[] = "noisegate key wrap v1 mac", cipher[] = "noisegate key wrap v1 cipher";
-
-	return hash_hmac(kek, SECRET_KEY, mac, sizeof(mac) - 1, out) && hash_hmac(kek, SECRET_KEY, cipher, sizeof(cipher) - 1, out + SECRET_KEY);
-}
-
 /* KEK, and the SIV key derived from it, in one piece of secret memory. */
 struct working {
 	uint8_t kek[SECRET_KEY], siv[SIV_KEY];
@@ -186,7 +160,7 @@ bool key_wrap(const struct c3r_secret *s, const struct key_context *context, con
 		base64_put(out, slot.p, slot.n);
 		wr_u8(out, '\n');
 		ok = (wr_ok(out) || fail_memory(e)) &&
-		     ((siv_key(k->kek, k->siv) && siv(true, k->siv, wr_text(out), out->n, wrapped, s->bytes, s->n, wrapped + SIV_TAG)) ||
+		     ((siv_derive(k->kek, SECRET_KEY, label, k->siv) && siv_seal(k->siv, wr_text(out), out->n, s->bytes, s->n, wrapped)) ||
 		      fail(e, ERR_CRYPTO, "could not wrap the key"));
 	}
 	if (ok) {
@@ -211,7 +185,6 @@ bool key_unwrap(const struct key_file *f, const struct key_context *expect, cons
 {
 	struct keystore_request here = *q;
 	char id[KEY_ID_TEXT];
-	uint8_t tag[SIV_TAG];
 
 	if (f->destroyed)
 		return fail(e, ERR_KEY_DESTROYED, "key %s was destroyed", f->id);
@@ -224,10 +197,9 @@ bool key_unwrap(const struct key_file *f, const struct key_context *expect, cons
 	secret_lock(out, sizeof(*out));
 	bool ok = (k || fail_memory(e)) && f->store->open(&here, f->text, f->n_context, rd_of(f->slot, f->n_slot), k->kek, e);
 	if (ok) {
-		mem_copy(tag, f->wrapped, SIV_TAG);
 		out->n = f->n_wrapped - SIV_TAG;
-		ok = siv_key(k->kek, k->siv) &&
-		     siv(false, k->siv, f->text, f->n_bound, tag, f->wrapped + SIV_TAG, out->n, out->bytes) && key_id(out, id) && text_eq(id, f->id);
+		ok = siv_derive(k->kek, SECRET_KEY, label, k->siv) && siv_open(k->siv, f->text, f->n_bound, f->wrapped, out->n, out->bytes) &&
+		     key_id(out, id) && text_eq(id, f->id);
 		if (!ok) {
 			fail(e, ERR_KEY_REFUSED, "the key does not open: %s, or its file was changed",
 			     f->store == &keystore_passphrase ? "the passphrase is wrong" : "this is not the key-encryption key");
