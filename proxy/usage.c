@@ -11,6 +11,7 @@ const char usage_text[] =
 	"  key generate|show|...    collaboration keys and login passwords\n"
 	"  seal, unseal             seal the columns of a CSV file, and open them again\n"
 	"  tokenize, detokenize     random tokens for the values of a CSV file, from an encrypted vault\n"
+	"  beacon VALUE             the search term of a value in sealed data; beacon columns\n"
 	"  calibrate                scale, threshold and interval for a guarantee, as JSON\n"
 	"  compose FILE|-           what a list of mechanisms costs in all, as JSON\n"
 	"  version                  print the version\n"
