@@ -94,7 +94,7 @@ static bool centre(i128 squares, i128 n, i128 width, i128 *out)
 }
 
 bool moments_release(const struct moments_bounds *b, size_t n_parts, const i128 plain[MOMENT_PARTS],
-		     const struct moments_noise noise[MOMENT_PARTS], const struct rng *r, struct moments *out, struct error *e)
+		     const struct moments_noise noise[MOMENT_PARTS], struct draws *d, struct moments *out, struct error *e)
 {
 	struct moments m = { .bounds = *b, .n_parts = n_parts };
 	const i128 most = (i128)1 << 125;
@@ -112,7 +112,7 @@ bool moments_release(const struct moments_bounds *b, size_t n_parts, const i128 
 	}
 	for (size_t i = 0; ok && i < n_parts; i++) {
 		i128 sample;
-		if (!noise_sample(&noise[i].noise, r, &sample, e))
+		if (!draws_sample(d, &noise[i].noise, &sample, e))
 			return false;
 		ok = !__builtin_add_overflow(round_shift(exact[i], noise[i].shift), sample, &m.part[i]) &&
 		     !__builtin_mul_overflow(m.part[i], (i128)1 << noise[i].shift, &m.part[i]);

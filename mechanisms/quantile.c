@@ -25,7 +25,7 @@ struct tree {
 	const i128 *before; /* SECRET: rows in histogram[0 .. i) */
 	size_t n;
 	const struct noise *noise;
-	const struct rng *rng;
+	struct draws *draws;
 	struct arena *arena;
 	struct node *visited;
 	unsigned levels;
@@ -124,7 +124,7 @@ static bool visit(struct tree *t, unsigned level, uint64_t index, const struct n
 	for (; x->n < t->grid->branching && (u128)x->first + size * x->n < t->grid->buckets; x->n++) {
 		u128 from = x->first + size * x->n, to = from + size > t->grid->buckets ? t->grid->buckets : from + size;
 		i128 sample;
-		if (!noise_sample(t->noise, t->rng, &sample, e))
+		if (!draws_sample(t->draws, t->noise, &sample, e))
 			return false;
 		counts[x->n] = rows_between(t, (uint64_t)from, (uint64_t)to) + sample; /* 2^100 + 2^120 at most */
 		t->total += level == 0 ? counts[x->n] : 0;
@@ -269,10 +269,10 @@ static bool bracket(struct tree *t, uint64_t rank, double variance, double z, st
 }
 
 bool quantile_release(const struct quantile_grid *g, const struct quantile_bucket *histogram, size_t n, const struct noise *noise,
-		      const struct rng *r, struct arena *a, const struct decimal *ranks, size_t n_ranks, double confidence, struct quantile *out,
+		      struct draws *d, struct arena *a, const struct decimal *ranks, size_t n_ranks, double confidence, struct quantile *out,
 		      i128 *total, struct error *e)
 {
-	struct tree t = { .grid = g, .histogram = histogram, .n = n, .noise = noise, .rng = r, .arena = a };
+	struct tree t = { .grid = g, .histogram = histogram, .n = n, .noise = noise, .draws = d, .arena = a };
 	const double z = analytic_normal_half_width(confidence);
 	struct quantile *found = arena_array(a, n_ranks ? n_ranks : 1, struct quantile);
 

@@ -20,6 +20,7 @@
 #include "base/arena.h"
 #include "base/number.h"
 #include "mechanisms/choose.h"
+#include "mechanisms/draws.h"
 
 struct quantile_grid {
 	uint64_t buckets;   /* 1 .. QUANTILE_BUCKETS_MAX; indices 0 .. buckets-1 */
@@ -51,7 +52,7 @@ MUST_CHECK bool quantile_sensitivity(const struct quantile_grid *g, uint64_t row
  * ERR_UPSTREAM (constant text) when the histogram is not as stated; ERR_BAD_PARAMETER for ranks or the grid; ERR_INTERNAL, ERR_NO_MEMORY.
  */
 MUST_CHECK bool quantile_release(const struct quantile_grid *g, const struct quantile_bucket *histogram, size_t n, const struct noise *noise,
-				 const struct rng *r, struct arena *a, const struct decimal *ranks, size_t n_ranks, double confidence,
+				 struct draws *d, struct arena *a, const struct decimal *ranks, size_t n_ranks, double confidence,
 				 struct quantile *out, i128 *total, struct error *e);
 
 #endif

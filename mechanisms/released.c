@@ -13,7 +13,7 @@ struct released {
 struct making {
 	const struct release_spec *spec;
 	const struct exact_rows *rows;
-	const struct rng *rng;
+	struct draws draws; /* all the noise of this release */
 	struct arena *arena;
 	struct released *out;
 	struct drawn *drawn; /* of each value, for the row at hand */
@@ -42,11 +42,11 @@ static bool exact_integer(const struct making *m, size_t row, size_t column, i12
 	return number_i128(s, -most, most, out) ? true : bad_cell(e);
 }
 
-static bool noised(const struct making *m, size_t row, size_t column, const struct noise *noise, i128 *out, struct error *e)
+static bool noised(struct making *m, size_t row, size_t column, const struct noise *noise, i128 *out, struct error *e)
 {
 	i128 exact, sample;
 
-	if (!exact_integer(m, row, column, &exact, e) || !noise_sample(noise, m->rng, &sample, e))
+	if (!exact_integer(m, row, column, &exact, e) || !draws_sample(&m->draws, noise, &sample, e))
 		return false;
 	if (__builtin_add_overflow(exact, sample, out))
 		return bad_cell(e);
@@ -83,7 +83,7 @@ static bool read_histogram(const struct making *m, const char *s, struct quantil
 	return count > 0 || !s || !*s ? true : bad_cell(e);
 }
 
-static bool draw_quantiles(const struct making *m, size_t row, const struct release_value *v, struct drawn *d, struct error *e)
+static bool draw_quantiles(struct making *m, size_t row, const struct release_value *v, struct drawn *d, struct error *e)
 {
 	struct quantile_bucket *histogram = NULL;
 	size_t n = 0;
@@ -92,11 +92,11 @@ static bool draw_quantiles(const struct making *m, size_t row, const struct rele
 	if (!d->quantiles)
 		return fail_memory(e);
 	return read_histogram(m, row == SIZE_MAX ? NULL : exact_cell(m, row, v->column), &histogram, &n, e) &&
-	       quantile_release(&v->tree, histogram, n, &v->noise, m->rng, m->arena, v->ranks, v->n_ranks, m->spec->confidence, d->quantiles,
+	       quantile_release(&v->tree, histogram, n, &v->noise, &m->draws, m->arena, v->ranks, v->n_ranks, m->spec->confidence, d->quantiles,
 				NULL, e);
 }
 
-static bool draw_moments(const struct making *m, size_t row, const struct release_value *v, struct drawn *d, struct error *e)
+static bool draw_moments(struct making *m, size_t row, const struct release_value *v, struct drawn *d, struct error *e)
 {
 	i128 plain[MOMENT_PARTS] = { 0 };
 
@@ -104,10 +104,10 @@ static bool draw_moments(const struct making *m, size_t row, const struct releas
 		if (!exact_integer(m, row, v->column + i, &plain[i], e))
 			return false;
 	}
-	return moments_release(&v->moment_bounds, v->n_parts, plain, v->parts, m->rng, &d->moments, e);
+	return moments_release(&v->moment_bounds, v->n_parts, plain, v->parts, &m->draws, &d->moments, e);
 }
 
-static bool draw(const struct making *m, size_t row, const struct release_value *v, struct drawn *d, struct error *e)
+static bool draw(struct making *m, size_t row, const struct release_value *v, struct drawn *d, struct error *e)
 {
 	if (v->kind == RELEASE_MOMENT)
 		return draw_moments(m, row, v, d, e);
@@ -117,7 +117,7 @@ static bool draw(const struct making *m, size_t row, const struct release_value 
 	       (v->kind != RELEASE_AVG || noised(m, row, v->column + 1, &v->noise_sum, &d->sum, e));
 }
 
-static bool release_one(const struct making *m, size_t row, size_t value, const char **out, struct error *e)
+static bool release_one(struct making *m, size_t row, size_t value, const char **out, struct error *e)
 {
 	const struct release_value *v = &m->spec->values[value];
 
@@ -273,7 +273,7 @@ static bool release_domains(struct making *m, struct error *e)
 	return true;
 }
 
-static bool row_selected(const struct making *m, size_t row, bool *keep, struct error *e)
+static bool row_selected(struct making *m, size_t row, bool *keep, struct error *e)
 {
 	const struct release_spec *s = m->spec;
 	i128 n;
@@ -343,7 +343,7 @@ static bool wide_enough(const struct release_spec *s, const struct exact_rows *r
 bool release_make(const struct release_spec *spec, const struct exact_rows *rows, const struct rng *r, struct arena *a,
 		  const struct released **out, struct error *e)
 {
-	struct making m = { .spec = spec, .rows = rows, .rng = r, .arena = a };
+	struct making m = { .spec = spec, .rows = rows, .arena = a };
 
 	check_spec(spec);
 	if (!wide_enough(spec, rows))
@@ -356,8 +356,10 @@ bool release_make(const struct release_spec *spec, const struct exact_rows *rows
 		return fail_memory(e);
 	m.out->n_columns = spec->n_keys + spec->n_values;
 	bool single = spec->selection == SELECT_ALL && spec->n_keys == 0;
+	draws_begin(&m.draws, r);
 	bool ok = single ? add_row(&m, NULL, rows->n_rows > 0 ? 0 : SIZE_MAX, e)
 			 : spec->selection == SELECT_ALL ? release_domains(&m, e) : release_rows(&m, e);
+	draws_end(&m.draws);
 	if (!ok)
 		return false;
 	*out = m.out;
