@@ -84,4 +84,38 @@ static inline double law_coarse_z(const struct noise *n, const i128 *samples, in
 	return law_chi_z(chi, 31);
 }
 
+/* E|X|^k: summed over the lattice, or the continuous law's where the lattice changes it by less than 1e-5 (k <= 6). */
+static inline double law_moment(const struct noise *n, int k)
+{
+	const double scale = n->kind == NOISE_LAPLACE ? (double)n->num / (double)n->den : sqrt((double)n->num / (double)n->den);
+	double sum = 0, all = 0;
+
+	if (scale > 400) /* k! b^k; 2^(k/2) gamma((k+1)/2) / sqrt(pi) sigma^k */
+		return pow(scale, k) * (n->kind == NOISE_LAPLACE ? tgamma(k + 1) : pow(2, k / 2.0) * tgamma((k + 1) / 2.0) / sqrt(acos(-1)));
+	for (double x = -60 * ceil(scale); x <= 60 * ceil(scale); x++) {
+		all += law_mass(n, x);
+		sum += pow(fabs(x), k) * law_mass(n, x);
+	}
+	return sum / all;
+}
+
+/* The worst z score of the means of x, |x|, x^2 and x^3 against the law's. */
+static inline double law_moments_z(const struct noise *n, const i128 *samples, int draws)
+{
+	const double m1 = law_moment(n, 1), m2 = law_moment(n, 2), m4 = law_moment(n, 4), m6 = law_moment(n, 6);
+	double sum[4] = { 0 }, worst = 0;
+
+	for (int i = 0; i < draws; i++) {
+		const double x = (double)samples[i], of[4] = { x, fabs(x), x * x, x * x * x };
+		for (int k = 0; k < 4; k++)
+			sum[k] += of[k] / draws;
+	}
+	const double expect[4] = { 0, m1, m2, 0 }, variance[4] = { m2, m2 - m1 * m1, m4 - m2 * m2, m6 };
+	for (int k = 0; k < 4; k++) {
+		double z = fabs(sum[k] - expect[k]) / sqrt(variance[k] / draws);
+		worst = z > worst ? z : worst;
+	}
+	return worst;
+}
+
 #endif
