@@ -20,7 +20,7 @@ optimal selection grows too fast~mechanisms/select.c~s/exp(e) \* below/exp(e * 1
 optimal selection closes in too fast~mechanisms/select.c~s/exp(-e) \* above/exp(-e * 1.01)/~unit-mechanisms
 optimal selection spends all epsilon in each group~mechanisms/select.c~s|price.pico / groups }, .minimum|price.pico }, .minimum|~unit-mechanisms
 a count that is shown is drawn again after it selected its group~mechanisms/released.c~s/\&\& !drawn \&\&/\&\&/~unit-mechanisms
-selection by another aggregate's count of a part of the units~planner/selection.c~s/counts \&\& !g->filter/counts/~unit-planner
+selection by a count of a part of the units~planner/selection.c~s/counts \&\& !g->filter/counts/~unit-planner
 price of a pure mechanism halved~mechanisms/loss.c~s/e \* tanh(e \/ 2)/e * tanh(e \/ 2) \/ 2/~unit-mechanisms
 second value reuses the first noise~mechanisms/released.c~s/noised(m, row, v->column + 1, \&v->noise_sum, \&d->sum, e)/exact_integer(m, row, v->column + 1, \&d->sum, e)/~neighbour
 a charge may exceed the limit by one~budget/ledger.c~s/eps.pico <= b->epsilon.pico/eps.pico <= b->epsilon.pico + 1/~unit-budget

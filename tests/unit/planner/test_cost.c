@@ -54,13 +54,13 @@ Test(cost, private_keys_pay_for_their_selection_and_delta)
 Test(cost, a_shown_count_of_units_selects_its_groups_at_no_further_cost)
 {
 	struct error e;
-	const struct plan *p = plan("SELECT city, count(DISTINCT u) FROM t GROUP BY city", 0, &e);
+	const struct plan *p = plan("SELECT city, count(DISTINCT id) FROM t GROUP BY city", 0, &e);
 
 	cr_assert(p, "%s", e.message);
 	const struct release_spec *s = &p->blocks[0].spec;
 	cr_expect(s->selection == SELECT_THRESHOLD && s->units_value == 1 && p->charges[0].delta.atto == budget.query_delta.atto);
 	cr_expect(s->values[0].noise.num == 2 * (u128)s->values[0].noise.den); /* 2 groups of 1, all of epsilon 1 */
-	p = plan("SELECT city, count(DISTINCT u) FILTER (WHERE n > 3) FROM t GROUP BY city", 0, &e);
+	p = plan("SELECT city, count(DISTINCT id) FILTER (WHERE n > 3) FROM t GROUP BY city", 0, &e);
 	cr_expect(p && p->blocks[0].spec.selection == SELECT_OPTIMAL); /* a part of the units only */
 }
 
