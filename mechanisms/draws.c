@@ -40,3 +40,11 @@ bool draws_sample(struct draws *d, const struct noise *n, i128 *out, struct erro
 
 	return prepared(d, n, &s, e) && sampler_draw(s, &d->bits, out, e);
 }
+
+bool draws_coin(struct draws *d, uint64_t *out, struct error *e)
+{
+	if (bits_word(&d->bits, out))
+		return true;
+	fail(e, ERR_INTERNAL, "the random source failed");
+	return error_detail(e, "Nothing was released.");
+}

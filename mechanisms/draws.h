@@ -25,4 +25,7 @@ void draws_end(struct draws *d);
 /* One fresh sample.  ERR_INTERNAL when the source fails or the law is out of range, ERR_NO_MEMORY; *out untouched then. */
 MUST_CHECK bool draws_sample(struct draws *d, const struct noise *n, i128 *out, struct error *e);
 
+/* 64 fresh uniform bits, for post-processing.  ERR_INTERNAL when the source fails. */
+MUST_CHECK bool draws_coin(struct draws *d, uint64_t *out, struct error *e);
+
 #endif

@@ -22,4 +22,10 @@ struct share {
  */
 double interval_half_width(const struct share *shares, size_t n, double confidence);
 
+/*
+ * The same from z, the normal's half-width at the confidence (analytic_normal_half_width), the sum's variance, and its fourth cumulant (0 for Gaussian noise;
+ * a Laplace share of variance v adds 3 v^2).
+ */
+double interval_widened(double z, double variance, double fourth);
+
 #endif

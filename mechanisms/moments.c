@@ -120,6 +120,8 @@ bool moments_release(const struct moments_bounds *b, size_t n_parts, const i128 
 	}
 	if (!ok)
 		return fail(e, ERR_UPSTREAM, "the upstream could not run the query");
+	if (!draws_coin(d, &m.coin, e))
+		return false;
 	*out = m;
 	return true;
 }
@@ -276,7 +278,8 @@ struct estimate moments_estimate(const struct moments *m, enum moment what, doub
 	if (isnan(value))
 		return (struct estimate){ .null = true };
 	struct range r = possible(&m->bounds, &c, what);
-	double w = half_width(m, p, what, confidence);
+	double w = what == MOMENT_COUNT ? ldexp(noise_half_width_fair(&m->noise[0].noise, confidence, m->coin), (int)m->noise[0].shift)
+					: half_width(m, p, what, confidence);
 	struct estimate e = { false, clamp(value, r), clamp(value - w, r), clamp(value + w, r) };
 	if (what == MOMENT_STDDEV_POP || what == MOMENT_STDDEV_SAMP) {
 		e.value = sqrt(e.value);

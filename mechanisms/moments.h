@@ -42,6 +42,7 @@ struct moments {
 	size_t n_parts;
 	i128 part[MOMENT_PARTS];
 	struct moments_noise noise[MOMENT_PARTS];
+	uint64_t coin; /* decides the last step of the count's interval */
 };
 
 enum moment {

@@ -114,7 +114,7 @@ static bool draw(struct making *m, size_t row, const struct release_value *v, st
 		return draw_moments(m, row, v, d, e);
 	if (v->kind == RELEASE_QUANTILE)
 		return draw_quantiles(m, row, v, d, e);
-	return noised(m, row, v->column, &v->noise, &d->x, e) &&
+	return draws_coin(&m->draws, &d->coin, e) && noised(m, row, v->column, &v->noise, &d->x, e) &&
 	       (v->kind != RELEASE_AVG || noised(m, row, v->column + 1, &v->noise_sum, &d->sum, e));
 }
 

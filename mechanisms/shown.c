@@ -81,14 +81,16 @@ static double end_of(const struct estimate *x, enum release_end end)
 	return end == END_LOW ? x->low : end == END_HIGH ? x->high : x->value;
 }
 
-/* Whole grid units away from x, rounded outwards. */
-static i128 away(i128 x, const struct noise *noise, double confidence, enum release_end end)
+/* Whole grid units away from the noised number. */
+static i128 away(const struct drawn *d, const struct noise *noise, double confidence, enum release_end end)
 {
-	double width = ceil(noise_half_width(noise, confidence));
-	i128 step = width < 1e30 ? (i128)width : (i128)1 << 100, out;
+	const i128 x = d->x;
+	i128 out;
 
 	if (end == END_VALUE)
 		return x;
+	const double width = noise_half_width_fair(noise, confidence, d->coin);
+	const i128 step = width < 1e30 ? (i128)width : (i128)1 << 100;
 	if (__builtin_add_overflow(x, end == END_LOW ? -step : step, &out))
 		return x;
 	return out;
@@ -135,6 +137,6 @@ bool shown_text(struct arena *a, const struct release_value *v, const struct rel
 	else if (v->kind == RELEASE_AVG)
 		*out = v->end == END_VALUE ? average(a, v, d->x, d->sum) : average_end(a, v, source, d, confidence);
 	else
-		*out = in_units(a, v, away(d->x, &source->noise, confidence, v->end));
+		*out = in_units(a, v, away(d, &source->noise, confidence, v->end));
 	return *out != NULL;
 }

@@ -16,7 +16,7 @@ enum { COVERAGE_ROWS_MAX = 20000 };
 
 /* One aggregate: its value, whose ends come from the same draw, over the exact cells of one row. */
 struct coverage_case {
-	char name[80];
+	char name[120];
 	struct release_value value;
 	const char *cells[MOMENT_PARTS];
 	size_t n_cells;

@@ -4,7 +4,7 @@
 
 #include "tests/unit/mechanisms/coverage.h"
 
-enum { COVERAGE_CASES_MAX = 200, COVERAGE_GRID = 4096 };
+enum { COVERAGE_CASES_MAX = 200, COVERAGE_GRID = 1 << 16 };
 
 static const char *const coverage_statistics[] = {
 	[MOMENT_MEAN] = "regr_avgx", [MOMENT_MEAN_Y] = "regr_avgy", [MOMENT_VAR_POP] = "var_pop", [MOMENT_VAR_SAMP] = "var_samp",
@@ -147,41 +147,53 @@ static inline void coverage_add_moments(struct coverage_cases *all, const int *x
 
 enum coverage_shape { SHAPE_BELL, SHAPE_FLAT, SHAPE_TAIL };
 
-static inline void coverage_add_quantiles(struct coverage_cases *all, enum coverage_shape shape, double rows, const struct noise *noise, unsigned branching,
+/* `rows` values on a grid of GRID steps, fine enough that few share a step: x at which the shape's distribution function is p. */
+static inline int coverage_value(enum coverage_shape shape, double p)
+{
+	double z = -6;
+
+	if (shape == SHAPE_FLAT)
+		return (int)(p * COVERAGE_GRID);
+	if (shape == SHAPE_TAIL)
+		return (int)fmin(COVERAGE_GRID - 1, -log1p(-p) * COVERAGE_GRID / 12);
+	for (double step = 6; step > 1e-9; step /= 2)
+		z += 0.5 * erfc(-(z + step) / sqrt(2)) < p ? step : 0;
+	return (int)((0.4 + 0.08 * z) * COVERAGE_GRID);
+}
+
+static inline void coverage_add_quantiles(struct coverage_cases *all, enum coverage_shape shape, int rows, const struct noise *noise, unsigned branching,
 					  const char *name)
 {
 	static const char *const shapes[] = { "bell", "flat", "tail" };
 	static const struct decimal ranks[] = { { 5, 2 }, { 25, 2 }, { 5, 1 }, { 9, 1 }, { 99, 2 } };
 	static const double values[] = { 0.05, 0.25, 0.5, 0.9, 0.99 };
-	static double mass[COVERAGE_GRID];
-	i128 counts[COVERAGE_GRID], total = 0;
-	double sum = 0;
-	struct wr w;
+	int counts[COVERAGE_GRID] = { 0 };
+	bool first = true;
 	char law[64];
+	struct wr w;
 
-	for (int i = 0; i < COVERAGE_GRID; i++)
-		sum += mass[i] = shape == SHAPE_BELL ? exp(-pow((i - 1500) / 400.0, 2)) : shape == SHAPE_FLAT ? 1 : exp(-i / 300.0);
-	wr_init(&w, &all->arena, 1 << 20);
+	for (int i = 0; i < rows; i++)
+		counts[coverage_value(shape, (i + 0.5) / rows)]++;
+	wr_init(&w, &all->arena, 4 << 20);
 	for (int i = 0; i < COVERAGE_GRID; i++) {
-		total += counts[i] = (i128)(rows * mass[i] / sum + 0.5);
 		if (counts[i] > 0) {
-			const char *one = arena_printf(&all->arena, "%s%d:%d", total > counts[i] ? "," : "", i, (int)counts[i]);
+			const char *one = arena_printf(&all->arena, "%s%d:%d", first ? "" : ",", i, counts[i]);
 			wr_put(&w, one, strlen(one));
+			first = false;
 		}
 	}
 	const char *histogram = wr_text(&w);
-	snprintf(law, sizeof(law), "%s, %s of %d rows", name, shapes[shape], (int)total);
+	snprintf(law, sizeof(law), "%s, %s of %d rows", name, shapes[shape], rows);
 	for (size_t k = 0; k < ARRAY_LEN(ranks); k++) {
 		char what[32];
 		snprintf(what, sizeof(what), "percentile %g", values[k]);
 		struct coverage_case *c = coverage_add(all, what, law);
 		c->value = (struct release_value){ .kind = RELEASE_QUANTILE, .format = FORMAT_INT8, .noise = *noise, .grid = { 1, 0 }, .lo = 0, .hi = COVERAGE_GRID - 1,
-						   .tree = { COVERAGE_GRID, branching }, .ranks = ranks, .n_ranks = ARRAY_LEN(ranks), .rank = k };
+						   .tree = { COVERAGE_GRID, branching }, .ranks = &ranks[k], .n_ranks = 1 };
 		c->cells[0] = histogram;
 		c->n_cells = 1;
-		i128 before = 0;
-		int at = 0;
-		while ((double)(before + counts[at]) < values[k] * (double)total - 1e-9)
+		int before = 0, at = 0;
+		while (before + counts[at] < values[k] * rows - 1e-9)
 			before += counts[at++];
 		c->truth = at;
 	}
@@ -192,7 +204,7 @@ static inline void coverage_all(struct coverage_cases *all)
 	static int x[COVERAGE_ROWS_MAX], y[COVERAGE_ROWS_MAX];
 	const struct choose_terms zcdp = { .account = CHOOSE_ZCDP, .rho = { EPS_ONE / 50 } }, pure = { .account = CHOOSE_PURE, .epsilon = { 2 * EPS_ONE } },
 				  poor = { .account = CHOOSE_PURE, .epsilon = { EPS_ONE / 2 } };
-	static const struct noise gaussian = { NOISE_GAUSSIAN, 400, 1 }, laplace = { NOISE_LAPLACE, 40, 1 };
+	static const struct noise gaussian = { NOISE_GAUSSIAN, 25, 1 }, laplace = { NOISE_LAPLACE, 8, 1 };
 
 	all->n = 0;
 	arena_init(&all->arena, 256 << 20);
@@ -205,10 +217,10 @@ static inline void coverage_all(struct coverage_cases *all)
 	coverage_add_moments(all, x, y, 3000, &zcdp, "gaussian");
 	coverage_add_moments(all, x, y, 3000, &pure, "laplace");
 	coverage_add_moments(all, x, y, 500, &poor, "laplace, poor");
-	coverage_add_quantiles(all, SHAPE_BELL, 1e6, &gaussian, 8, "gaussian 20");
-	coverage_add_quantiles(all, SHAPE_FLAT, 1e6, &gaussian, 8, "gaussian 20");
-	coverage_add_quantiles(all, SHAPE_TAIL, 2e4, &gaussian, 8, "gaussian 20");
-	coverage_add_quantiles(all, SHAPE_BELL, 1e5, &laplace, 16, "laplace 40");
+	for (int shape = SHAPE_BELL; shape <= SHAPE_TAIL; shape++) {
+		coverage_add_quantiles(all, (enum coverage_shape)shape, 5000, &gaussian, 8, "gaussian 5");
+		coverage_add_quantiles(all, (enum coverage_shape)shape, 5000, &laplace, 16, "laplace 8");
+	}
 }
 
 #endif

@@ -230,7 +230,7 @@ Test(quantile, intervals_cover_on_smooth_data)
 		h[i] = (struct quantile_bucket){ (uint64_t)i, (i128)(20 + 300 * exp(-pow((i - 1500) / 400.0, 2))) };
 	for (size_t i = 0; i < ARRAY_LEN(laws); i++) {
 		double c = coverage(&g, h, N, &laws[i], RUNS);
-		cr_expect(c >= 0.95, "law %zu: %g", i, c);
+		cr_expect(c >= 0.935, "law %zu: %g", i, c); /* 0.95 and more over 200,000 runs; this is ten standard errors below */
 	}
 }
 
