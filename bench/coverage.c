@@ -17,10 +17,11 @@ int main(int argc, char **argv)
 			continue;
 		if (coverage_measure(&all.list[i], &r, 0.95, runs, &c) != 0)
 			return 2;
-		bool good = c.inside >= 0.94 && c.inside <= 0.96;
+		double error = 3 * sqrt(0.05 * 0.95 / runs); /* of the measurement, three standard errors */
+		bool good = c.inside >= 0.94 - error && c.inside <= 0.96 + error;
 		outside += !good;
 		printf("%-62s %8.2f%% %8.2f%% %9.3g%s\n", all.list[i].name, 100 * c.inside, 100 * c.missing, c.width, good ? "" : "  OUTSIDE");
 	}
-	printf("%d of %zu outside 94-96%%\n", outside, all.n);
+	printf("%d of %zu outside 94-96%% by more than three standard errors\n", outside, all.n);
 	return outside > 0;
 }
