@@ -158,6 +158,7 @@ static bool add_row(struct making *m, const char *const *keys, size_t row, struc
 		r->cap = cap;
 	}
 	const char **to = r->cells + r->n_rows * r->n_columns;
+	BUG_IF(!keys && m->spec->n_keys > 0);
 	for (size_t i = 0; i < m->spec->n_keys; i++) {
 		to[i] = keys[i] ? arena_strdup(m->arena, keys[i]) : NULL;
 		if (keys[i] && !to[i])
