@@ -14,15 +14,33 @@ variance without the factor 2~mechanisms/calibrate.c~s/(u128)rho.pico \* 2/(u128
 laplace magnitude off by one~mechanisms/noise.c~s/(u + t \* v) \/ s/(u + t * v) \/ s + 1/~unit-mechanisms noise/*
 gaussian never rejects~mechanisms/noise.c~s/if (keep) {/if (keep || 1) {/~unit-mechanisms noise/*
 zero counted twice~mechanisms/noise.c~s/negative \&\& magnitude == 0/negative \&\& magnitude > 99999/~unit-mechanisms noise/*
+the fast laplace sampler halves its scale~mechanisms/sampler.c~s/x.t = n->num;/x.t = n->num \/ 2 + 1;/~unit-mechanisms sampler/*
+the fast gaussian never rejects~mechanisms/sampler.c~s/if (keep) {/if (keep || 1) {/~unit-mechanisms sampler/*
+zero counted twice (fast)~mechanisms/sampler.c~s/if (!\*negative || \*magnitude > 0)/if (1)/~unit-mechanisms sampler/*
+noise prepared for one law is drawn for another~mechanisms/draws.c~s/ \&\& a->den == b->den;/;/~unit-mechanisms draws/*
+random bytes are used twice~mechanisms/bits.c~s/b->left -= n;/b->left -= n \/ 2;/~unit-mechanisms bits/*
+the last step of intervals is always left out~mechanisms/tail.c~s/ ? w - 1 : w;/ ? w - 1 : w - 1;/~unit-mechanisms coverage/*
+intervals of percentiles are half as wide~mechanisms/quantile.c~s/interval_widened(z, squares/interval_widened(z \/ 2, squares/~unit-mechanisms coverage/*
+intervals of averages forget the noise of the count~mechanisms/shown.c~s/{ 0, noise_deviation(\&source->noise), /{ 0, 0, /~unit-mechanisms coverage/*
+a tree of counts costs one level~mechanisms/quantile.c~s/.l1 = levels \* c,/.l1 = c,/~unit-mechanisms quantile/*
+the charge is not split between moments~mechanisms/moments.c~s/each.rho.pico \/= n_parts;/;/~unit-mechanisms moments/*
+squares count as values~mechanisms/moments.c~s/out\[MOMENT_XX\] = wx \* wx;/out[MOMENT_XX] = wx;/~unit-mechanisms moments/*
+sums beyond the range are taken (overflow)~mechanisms/moments.c~s/ok = ok \&\& exact\[i\] <= most \&\& exact\[i\] >= -most;/;/~unit-mechanisms moments/*
+a selection law per group costs the whole~mechanisms/select.c~s/{ price.pico \/ groups }, .minimum/{ price.pico }, .minimum/~unit-mechanisms select/*
+a selection law keeps twice too often~mechanisms/select.c~s/(uint64_t)(law->delta \* 0x1p63)/(uint64_t)(law->delta * 0x1p64)/~unit-mechanisms select/*
+the laplace scale is rounded down~mechanisms/calibrate.c~s/num = num \/ 2 + num % 2;/num = num \/ 2;/~unit-mechanisms calibrate/*
+a large variance is rounded down~base/units.c~s/up ? ceill(x \* (1.0L + nudge))/up ? floorl(x * (1.0L - nudge))/~unit-base
+the charge comes after the run~proxy/query.c~s/bool ok = charge(q, e);.*/bool ok = release_blocks(q, lease, e) \&\& charge(q, e);/;s/return ok \&\& release_blocks(q, lease, e);.*/return ok;/~engine
+groups come as the upstream finds them~planner/block_emit.c~s/i == 0 ? " ORDER BY " : ", ", i + 1);/i == 0 ? "" : "", i + 1);/~planner
 threshold off by one~mechanisms/select.c~s/threshold - 1)/threshold)/~unit-mechanisms select/*
 threshold ignores the number of groups~mechanisms/select.c~s/(double)groups \* log1p/1.0 * log1p/~unit-mechanisms select/*
-groups at the threshold minus one are shown~mechanisms/select.h~s/(minimum - 1) >= threshold/(minimum - 1) >= threshold - 1/~unit-mechanisms
-the minimum of units is not held~mechanisms/select.h~s/return units >= (i128)minimum \&\&/return/~unit-mechanisms
-optimal selection ignores the minimum~mechanisms/select.c~s/counted = units - (i128)(law->minimum - 1)/counted = units/~unit-mechanisms
-optimal selection grows too fast~mechanisms/select.c~s/exp(e) \* below/exp(e * 1.01)/~unit-mechanisms
-optimal selection closes in too fast~mechanisms/select.c~s/exp(-e) \* above/exp(-e * 1.01)/~unit-mechanisms
-optimal selection spends all epsilon in each group~mechanisms/select.c~s|price.pico / groups }, .minimum|price.pico }, .minimum|~unit-mechanisms
-a count that is shown is drawn again after it selected its group~mechanisms/released.c~s/\&\& !drawn \&\&/\&\&/~unit-mechanisms
+groups at the threshold minus one are shown~mechanisms/select.h~s/(minimum - 1) >= threshold/(minimum - 1) >= threshold - 1/~unit-mechanisms released/*
+the minimum of units is not held~mechanisms/select.h~s/return units >= (i128)minimum \&\&/return/~unit-mechanisms select/*
+optimal selection ignores the minimum~mechanisms/select.c~s/counted = units - (i128)(law->minimum - 1)/counted = units/~unit-mechanisms select/*
+optimal selection grows too fast~mechanisms/select.c~s/exp(e) \* below/exp(e * 1.01)/~unit-mechanisms select/*
+optimal selection closes in too fast~mechanisms/select.c~s/exp(-e) \* above/exp(-e * 1.01)/~unit-mechanisms select/*
+optimal selection spends all epsilon in each group~mechanisms/select.c~s|price.pico / groups }, .minimum|price.pico }, .minimum|~unit-mechanisms select/*
+a count that is shown is drawn again after it selected its group~mechanisms/released.c~s/\&\& !drawn \&\&/\&\&/~unit-mechanisms released/*
 selection by a count of a part of the units~planner/selection.c~s/counts \&\& !g->filter/counts/~unit-planner
 price of a pure mechanism halved~mechanisms/loss.c~s/e \* tanh(e \/ 2)/e * tanh(e \/ 2) \/ 2/~unit-mechanisms loss/*
 second value reuses the first noise~mechanisms/released.c~s/noised(m, row, v->column + 1, \&v->noise_sum, \&d->sum, e)/exact_integer(m, row, v->column + 1, \&d->sum, e)/~neighbour
@@ -52,29 +70,10 @@ a centred sum is not capped~planner/block_emit.c~s/emit_capped_sum(m, g, row, -r
 rows of a list without a join~planner/rule_rows.c~s/if (!rule_reaches_own(b, s))/if (0)/~rules
 columns of a custom rule come out~planner/rule_custom.c~s/if (is_custom(x) \&\& column_set_has(/if (0 \&\& column_set_has(/~rules
 exact rules beside noise~planner/rules.c~s/if (b->dp \&\& exact)/if (0)/~rules
-a fingerprint may be compared with text~planner/bind_type.c~s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/~planner
-the fast laplace sampler halves its scale~mechanisms/sampler.c~s/x.t = n->num;/x.t = n->num \/ 2 + 1;/~unit-mechanisms sampler/*
-the fast gaussian never rejects~mechanisms/sampler.c~s/if (keep) {/if (keep || 1) {/~unit-mechanisms sampler/*
-zero counted twice (fast)~mechanisms/sampler.c~s/if (!\*negative || \*magnitude > 0)/if (1)/~unit-mechanisms sampler/*
-noise prepared for one law is drawn for another~mechanisms/draws.c~s/ \&\& a->den == b->den;/;/~unit-mechanisms draws/*
-random bytes are used twice~mechanisms/bits.c~s/b->left -= n;/b->left -= n \/ 2;/~unit-mechanisms bits/*
-the last step of intervals is always left out~mechanisms/tail.c~s/ ? w - 1 : w;/ ? w - 1 : w - 1;/~unit-mechanisms coverage/*
-intervals of percentiles are half as wide~mechanisms/quantile.c~s/interval_widened(z, squares/interval_widened(z \/ 2, squares/~unit-mechanisms coverage/*
-intervals of averages forget the noise of the count~mechanisms/shown.c~s/{ 0, noise_deviation(\&source->noise), /{ 0, 0, /~unit-mechanisms coverage/*
-a tree of counts costs one level~mechanisms/quantile.c~s/.l1 = levels \* c,/.l1 = c,/~unit-mechanisms quantile/*
-the charge is not split between moments~mechanisms/moments.c~s/each.rho.pico \/= n_parts;/;/~unit-mechanisms moments/*
-squares count as values~mechanisms/moments.c~s/out\[MOMENT_XX\] = wx \* wx;/out[MOMENT_XX] = wx;/~unit-mechanisms moments/*
-sums beyond the range are taken (overflow)~mechanisms/moments.c~s/ok = ok \&\& exact\[i\] <= most \&\& exact\[i\] >= -most;/;/~unit-mechanisms moments/*
-a selection law per group costs the whole~mechanisms/select.c~s/{ price.pico \/ groups }, .minimum/{ price.pico }, .minimum/~unit-mechanisms select/*
-a selection law keeps twice too often~mechanisms/select.c~s/(uint64_t)(law->delta \* 0x1p63)/(uint64_t)(law->delta * 0x1p64)/~unit-mechanisms select/*
-the laplace scale is rounded down~mechanisms/calibrate.c~s/num = num \/ 2 + num % 2;/num = num \/ 2;/~unit-mechanisms calibrate/*
-a large variance is rounded down~base/units.c~s/up ? ceill(x \* (1.0L + nudge))/up ? floorl(x * (1.0L - nudge))/~unit-base
-the charge comes after the run~proxy/query.c~s/bool ok = charge(q, e);.*/bool ok = release_blocks(q, lease, e) \&\& charge(q, e);/;s/return ok \&\& release_blocks(q, lease, e);.*/return ok;/~engine
-what the upstream says is passed on~proxy/upstream.c~s/fail(e, ERR_UPSTREAM, "the upstream could not run the query");/fail(e, ERR_UPSTREAM, "the upstream could not run the query: %s", te->sqlstate);/~engine
-groups in the order of the upstream~planner/block_emit.c~s/i == 0 ? " ORDER BY " : ", ", i + 1);/i == 0 ? "" : "", i + 1);/~planner'
+a fingerprint may be compared with text~planner/bind_type.c~s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/~planner'
 
+printf '%-52s %-18s %s\n' mutant suite result
 touch "$results" || exit 1
-printf '%-52s %-30s %s\n' mutant suite result
 tree() { rm -rf "$work/tree" && mkdir "$work/tree" && git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$work/tree" && mkdir "$work/tree/build" && tar --exclude='bench-*' --exclude=test-logs --exclude=noisegate-still -C build -cf - . | tar -xf - -C "$work/tree/build"; }
 run() { # SUITE [FILTER], in the tree
 	case $1 in
@@ -100,7 +99,7 @@ try() { # FILE CHANGE SUITE: prints what became of it
 	why=$(grep -m1 -aoE '^not ok .{0,70}|FAIL\] [a-z_]+::[a-z_0-9]+|^FAILED .{0,90}' "$work/log") || { echo "NO VERDICT: $(tail -n1 "$work/log" | cut -c1-60)"; return; }
 	echo "killed by $why"
 }
-table() { # from the results, in the order above; fails unless each mutant was killed
+table() { # from the results, in the order above
 	local name file change suite result
 	echo '# Mutants'
 	echo
@@ -110,7 +109,7 @@ table() { # from the results, in the order above; fails unless each mutant was k
 	echo '|---|---|---|'
 	while IFS='~' read -r name file change suite; do
 		result=$(grep -F "$name"$'\t' "$results" | tail -n 1 | cut -f2)
-		[[ "$result" == "killed by "* ]] || return 1
+		[ -n "$result" ] || result='not run'
 		result=${result#killed by }; result=${result#FAIL] }; result=${result#not ok }; result=${result#FAILED }
 		echo "| $name | \`$file\` | ${suite%% *}: ${result//|/\\|} |"
 	done <<<"$mutants"
@@ -127,5 +126,5 @@ while IFS='~' read -r name file change suite; do
 	printf '%-52s %-30s %s\n' "$name" "$suite" "$result"
 done <<<"$mutants"
 echo "$survivors survivors"
-table >"$work/table" && cp "$work/table" docs/mutants.md
+table >docs/mutants.md
 [ $survivors = 0 ]
