@@ -9,10 +9,10 @@ enum { LAWS = 3 * DRAWS_LAWS, EACH = 20000 };
 
 static i128 samples[LAWS][EACH];
 
-/* Alternately Laplace and Gaussian, no two alike. */
+/* No two alike; many differ in their kind only, or their numerator, or their denominator. */
 static struct noise law(unsigned i)
 {
-	return (struct noise){ i % 2 ? NOISE_GAUSSIAN : NOISE_LAPLACE, 1 + i, 1 + i % 5 };
+	return (struct noise){ i % 2 ? NOISE_GAUSSIAN : NOISE_LAPLACE, 6 + 2 * (i / 6), 1 + i / 2 % 3 };
 }
 
 static void draw_all(const struct rng *r, unsigned laws)
