@@ -10,6 +10,7 @@ const char usage_text[] =
 	"  budget show|history      what has been spent of the budgets\n"
 	"  key generate|show|...    collaboration keys and login passwords\n"
 	"  seal, unseal             seal the columns of a CSV file, and open them again\n"
+	"  schema IN.csv            propose a sealing schema for a CSV file\n"
 	"  calibrate                scale, threshold and interval for a guarantee, as JSON\n"
 	"  compose FILE|-           what a list of mechanisms costs in all, as JSON\n"
 	"  version                  print the version\n"
