@@ -44,8 +44,7 @@ bool c3r_uuid(const char *text, char out[UUID_TEXT], struct error *e)
 	return true;
 }
 
-/* HKDF (RFC 5869) with one block: first 32 bytes of HMAC(PRK, info || 01), PRK = HMAC(collaboration, secret). */
-static bool expand(const struct c3r_secret *s, const char *collaboration, const char *label, const char *column, struct secret_key *out)
+bool c3r_expand(const struct c3r_secret *s, const char *collaboration, const char *label, const char *column, struct secret_key *out)
 {
 	uint8_t prk[SHA256_SIZE];
 	struct wr info;
@@ -63,12 +62,12 @@ static bool expand(const struct c3r_secret *s, const char *collaboration, const 
 
 bool c3r_root_key(const struct c3r_secret *s, const char *collaboration, struct secret_key *out)
 {
-	return expand(s, collaboration, "c3r-encryption-primary-aes-gcm-256", "", out);
+	return c3r_expand(s, collaboration, "c3r-encryption-primary-aes-gcm-256", "", out);
 }
 
 bool c3r_column_key(const struct c3r_secret *s, const char *collaboration, const char *column, bool any_name, struct secret_key *out)
 {
-	return any_name ? c3r_root_key(s, collaboration, out) : expand(s, collaboration, "c3r-hmac-sha256-col-", column, out);
+	return any_name ? c3r_root_key(s, collaboration, out) : c3r_expand(s, collaboration, "c3r-hmac-sha256-col-", column, out);
 }
 
 struct hash_mac *c3r_column_mac(const struct c3r_secret *s, const char *collaboration, const char *column, bool any_name)

@@ -236,10 +236,14 @@ void csv_put(struct wr *w, const char *value, size_t n, bool first, const char *
 		wr_str(w, *null_out ? "" : "\"\"");
 		return;
 	}
-	if (!must_quote(value, n, first)) {
+	if (must_quote(value, n, first))
+		csv_put_quoted(w, value, n);
+	else
 		wr_put(w, value, n);
-		return;
-	}
+}
+
+void csv_put_quoted(struct wr *w, const char *value, size_t n)
+{
 	wr_u8(w, '"');
 	for (size_t i = 0; i < n; i++) {
 		if (value[i] == '"')

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { JOBS_MAX = 2 * CREW_MAX + 2, LINE_ROOM = SCHEMA_COLUMNS_MAX * (SCHEMA_NAME_MAX + 3) };
+enum { JOBS_MAX = 2 * CREW_MAX + 2, LINE_ROOM = SCHEMA_COLUMNS_MAX * (SCHEMA_NAME_MAX + 4) + 64 };
 
 /* The file's side of sealing: the only thread that reads and writes. */
 struct sealing {
@@ -281,6 +281,8 @@ static bool put_header(struct sealing *g, struct error *e)
 	wr_clear(&g->line);
 	for (size_t i = 0; i < g->schema->n; i++)
 		csv_put(&g->line, g->schema->columns[i].target, strlen(g->schema->columns[i].target), i == 0, "");
+	if (g->schema->format == FORMAT_NATIVE)
+		wr_str(&g->line, "," NATIVE_ROW_COLUMN);
 	wr_u8(&g->line, '\n');
 	return fwrite(g->line.p, 1, g->line.n, g->out) == g->line.n ? true : write_failed(e);
 }
@@ -321,23 +323,62 @@ static bool measure(struct sealing *g, FILE *in, struct error *e)
 	return fseeko(in, start, SEEK_SET) == 0 ? true : fail(e, ERR_IO, "%s cannot be read twice", g->in_name);
 }
 
+static bool bad_pad(const struct schema_column *c, size_t n, size_t least, size_t most, struct error *e)
+{
+	return fail(e, ERR_CRYPTO, "column \"%s\": padded length %zu is not between %zu and %zu", c->target, n, least, most);
+}
+
+static bool pad_c3r(const struct schema_column *c, struct seal_target *t, struct error *e)
+{
+	if (c->pad == PAD_NONE)
+		return true;
+	t->padded = c->pad == PAD_FIXED ? c->pad_length : c->pad_length + t->longest;
+	if (c->pad == PAD_MAX && t->padded == 0)
+		t->padded = 1; /* no value at all: nothing will be longer */
+	return (t->padded >= 1 && t->padded <= C3R_PADDED_MAX) || bad_pad(c, t->padded, 1, C3R_PADDED_MAX, e);
+}
+
+/* Counted in value bytes.  A deterministic NULL hides behind random bytes, for which there must be room. */
+static bool pad_native(const struct schema_column *c, struct seal_target *t, struct error *e)
+{
+	size_t least = c->kind == COLUMN_DETERMINISTIC ? NATIVE_NULL_MIN : 0;
+
+	if (c->pad != PAD_FIXED && c->pad != PAD_MAX)
+		return true;
+	t->padded = c->pad == PAD_FIXED ? c->pad_length : c->pad_length + (t->longest ? t->longest - 1 : 0);
+	if (c->pad == PAD_MAX && t->padded < least)
+		t->padded = least;
+	return (t->padded >= least && t->padded <= NATIVE_VALUE_MAX) || bad_pad(c, t->padded, least, NATIVE_VALUE_MAX, e);
+}
+
+/* The native format's file number and the digest of its header. */
+static bool name_file(struct sealing *g, struct error *e)
+{
+	struct seal_plan *p = &g->plan;
+
+	wr_clear(&g->line);
+	for (size_t i = 0; i < g->schema->n; i++)
+		native_names_add(&g->line, g->schema->columns[i].target, strlen(g->schema->columns[i].target));
+	if (!wr_ok(&g->line) || !rng_fill(p->rng, p->file, sizeof(p->file)) || !hash_sha256(g->line.p, g->line.n, p->names))
+		return fail(e, ERR_CRYPTO, "could not number the file");
+	return true;
+}
+
 /* Keys and paddings of the target columns; the longest values are known by now. */
 static bool prepare(struct sealing *g, struct error *e)
 {
 	if (!c3r_root_key(g->plan.secret, g->plan.collaboration, &g->plan.root))
 		return fail(e, ERR_CRYPTO, "could not derive keys");
+	if (g->schema->format == FORMAT_NATIVE && !name_file(g, e))
+		return false;
 	for (size_t i = 0; i < g->schema->n; i++) {
 		const struct schema_column *c = &g->schema->columns[i];
 		struct seal_target *t = &g->targets[i];
-		if (c->kind == COLUMN_FINGERPRINT && !g->settings->allow_duplicates && !g->seen && !sorter_open(&g->seen, e))
+		bool equal = c->kind == COLUMN_FINGERPRINT || c->kind == COLUMN_DETERMINISTIC; /* equal values show */
+		if (equal && !g->settings->allow_duplicates && !g->seen && !sorter_open(&g->seen, e))
 			return false;
-		if (c->pad == PAD_NONE)
-			continue;
-		t->padded = c->pad == PAD_FIXED ? c->pad_length : c->pad_length + t->longest;
-		if (c->pad == PAD_MAX && t->padded == 0)
-			t->padded = 1; /* no value at all: nothing will be longer */
-		if (t->padded < 1 || t->padded > C3R_PADDED_MAX)
-			return fail(e, ERR_CRYPTO, "column \"%s\": padded length %zu is not between 1 and %d", c->target, t->padded, C3R_PADDED_MAX);
+		if (!(g->schema->format == FORMAT_NATIVE ? pad_native(c, t, e) : pad_c3r(c, t, e)))
+			return false;
 	}
 	g->plan.note_seen = g->seen != NULL;
 	return true;
@@ -352,7 +393,8 @@ bool seal_file(FILE *in, const char *in_name, FILE *out, const struct schema *sc
 	secret_lock(&g.plan.root, sizeof(g.plan.root));
 	g.targets = mem_alloc(schema->n, sizeof(*g.targets));
 	g.plan = (struct seal_plan){ .schema = schema, .settings = settings, .rng = r, .secret = secret, .collaboration = collaboration, .in_name = in_name,
-				     .targets = g.targets, .null = { settings->null_in } };
+				     .targets = g.targets, .null = { settings->null_in },
+				     .null_text = text_eq(settings->null_out, "\"\"") ? "" : settings->null_out };
 	wr_init_heap(&g.line, LINE_ROOM);
 	if (!g.targets)
 		fail_memory(e);

@@ -34,8 +34,8 @@ MUST_CHECK bool seal_file(FILE *in, const char *in_name, FILE *out, const struct
 			  struct error *e);
 
 struct unseal_settings {
+	bool partial;             /* native format: columns or rows may be missing; cells are then bound to each other, not to the whole row */
 	bool fail_on_fingerprint; /* off: fingerprints pass through as they are */
-
 	int threads;              /* as for sealing */
 	const char *null_in, *null_out;
 	void (*progress)(void *ctx, int64_t rows);

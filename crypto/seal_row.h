@@ -6,13 +6,14 @@
 #define NG_CRYPTO_SEAL_ROW_H
 
 #include "crypto/batch.h"
+#include "crypto/native.h"
 #include "crypto/seal.h"
 
 /* What is known of a target column besides its schema. */
 struct seal_target {
 	size_t position; /* of its source among the fields */
 	size_t longest;  /* longest encoded value of the C3R format (one more than its bytes), for padding to the maximum */
-	size_t padded;   /* encoded bytes of every value; 0: not padded */
+	size_t padded;   /* C3R: encoded bytes of every value; native: their least value bytes.  0: not padded */
 };
 
 /* Read-only while threads run. */
@@ -24,7 +25,10 @@ struct seal_plan {
 	const char *collaboration, *in_name;
 	struct seal_target *targets; /* one per schema column */
 	struct csv_null null;
-	struct secret_key root;
+	const char *null_text;       /* a NULL as it is read back */
+	struct secret_key root;      /* C3R */
+	uint8_t file[NATIVE_FILE];   /* native: this file's number */
+	uint8_t names[SHA256_SIZE];  /* native: digest of the header */
 	bool note_seen; /* duplicates are refused, so fingerprints are handed back */
 };
 

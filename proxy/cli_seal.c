@@ -1,5 +1,7 @@
 #include "base/file.h"
+#include "base/number.h"
 #include "base/text.h"
+#include "crypto/crew.h"
 #include "crypto/random.h"
 #include "crypto/seal.h"
 #include "proxy/cli.h"
@@ -25,12 +27,13 @@ static const char unseal_usage[] =
 
 struct options {
 	const char *schema, *key_file, *collaboration, *output, *in;
-	bool overwrite, fail_on_fingerprint;
+	bool overwrite, fail_on_fingerprint, partial;
 	struct seal_settings seal;
+	int64_t threads;
 };
 
 enum option_id { OPT_SCHEMA = 256, OPT_KEY, OPT_COLLABORATION, OPT_OUTPUT, OPT_OVERWRITE, OPT_NULL_IN, OPT_NULL_OUT, OPT_CLEARTEXT, OPT_DUPLICATES,
-		 OPT_NAMES, OPT_NULLS, OPT_FAIL_FINGERPRINT };
+		 OPT_NAMES, OPT_NULLS, OPT_FAIL_FINGERPRINT, OPT_PARTIAL, OPT_THREADS };
 
 static const struct option seal_options[] = {
 	{ "schema", required_argument, NULL, OPT_SCHEMA },	     { "key-file", required_argument, NULL, OPT_KEY },
@@ -38,14 +41,16 @@ static const struct option seal_options[] = {
 	{ "overwrite", no_argument, NULL, OPT_OVERWRITE },	     { "null-in", required_argument, NULL, OPT_NULL_IN },
 	{ "null-out", required_argument, NULL, OPT_NULL_OUT },	     { "allow-cleartext", no_argument, NULL, OPT_CLEARTEXT },
 	{ "allow-duplicates", no_argument, NULL, OPT_DUPLICATES },   { "allow-joins-on-different-names", no_argument, NULL, OPT_NAMES },
-	{ "preserve-nulls", no_argument, NULL, OPT_NULLS },	     { NULL, 0, NULL, 0 },
+	{ "preserve-nulls", no_argument, NULL, OPT_NULLS },	     { "threads", required_argument, NULL, OPT_THREADS },
+	{ NULL, 0, NULL, 0 },
 };
 
 static const struct option unseal_options[] = {
 	{ "key-file", required_argument, NULL, OPT_KEY },	{ "collaboration", required_argument, NULL, OPT_COLLABORATION },
 	{ "output", required_argument, NULL, OPT_OUTPUT },	{ "overwrite", no_argument, NULL, OPT_OVERWRITE },
 	{ "null-in", required_argument, NULL, OPT_NULL_IN },	{ "null-out", required_argument, NULL, OPT_NULL_OUT },
-	{ "fail-on-fingerprint", no_argument, NULL, OPT_FAIL_FINGERPRINT }, { NULL, 0, NULL, 0 },
+	{ "fail-on-fingerprint", no_argument, NULL, OPT_FAIL_FINGERPRINT }, { "partial", no_argument, NULL, OPT_PARTIAL },
+	{ "threads", required_argument, NULL, OPT_THREADS }, { NULL, 0, NULL, 0 },
 };
 
 static bool take_option(struct options *o, int id)
@@ -87,6 +92,11 @@ static bool take_option(struct options *o, int id)
 	case OPT_FAIL_FINGERPRINT:
 		o->fail_on_fingerprint = true;
 		break;
+	case OPT_PARTIAL:
+		o->partial = true;
+		break;
+	case OPT_THREADS:
+		return number_i64(optarg, 1, CREW_MAX, &o->threads);
 	default:
 		return false;
 	}
@@ -192,6 +202,7 @@ static bool run_seal(const struct options *o, struct arena *a, struct error *e)
 	size_t n;
 	bool tty = isatty(STDERR_FILENO);
 
+	settings.threads = (int)o->threads;
 	if (tty)
 		settings.progress = show_progress;
 	bool ok = read_secret(a, o, &secret, e) && c3r_uuid(o->collaboration, collaboration, e) && file_read(a, o->schema, 1 << 20, &text, &n, e) &&
@@ -208,7 +219,7 @@ static bool run_seal(const struct options *o, struct arena *a, struct error *e)
 
 static bool run_unseal(const struct options *o, struct arena *a, struct error *e)
 {
-	const struct unseal_settings settings = { .fail_on_fingerprint = o->fail_on_fingerprint, .null_in = o->seal.null_in, .null_out = o->seal.null_out,
+	const struct unseal_settings settings = { .fail_on_fingerprint = o->fail_on_fingerprint, .partial = o->partial, .threads = (int)o->threads, .null_in = o->seal.null_in, .null_out = o->seal.null_out,
 						  .progress = isatty(STDERR_FILENO) ? show_progress : NULL };
 	struct c3r_secret secret;
 	char collaboration[UUID_TEXT];
