@@ -16,7 +16,7 @@ HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 CPPFLAGS := -I. -D_GNU_SOURCE -I/usr/include/postgresql
 CFLAGS   := -std=c11 $(OPT) $(WARN) $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -U_FORTIFY_SOURCE,$(HARDEN)) -pthread -include base/banned.h
 LDFLAGS  := $(if $(SANITIZE),-fsanitize=$(SANITIZE),-pie -Wl,-z,relro,-z,now) -pthread
-LIBS     := -lpg_query -lprotobuf-c -lpq -lsqlite3 -lyaml -lssl -lcrypto -lm
+LIBS     := -lpg_query -lprotobuf-c -lpq -lsqlite3 -lyaml -lz -lssl -lcrypto -lm
 
 # One archive a room.  What a room may link is what layers.txt lets it include; listed top-down for the linker.
 lib       = $(BUILD)/lib$(1).a

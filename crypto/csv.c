@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#include <errno.h>
 #include <string.h>
 
 bool csv_open(struct csv_reader *r, FILE *f, const char *name, struct error *e)
@@ -177,6 +178,13 @@ static int first_of_row(struct csv_reader *r)
 	}
 }
 
+static bool not_read(const struct csv_reader *r, struct error *e)
+{
+	if (errno == EBADMSG)
+		return fail(e, ERR_IO, "%s:%lld: the compressed file is damaged or ends early", r->name, (long long)r->at_line);
+	return fail(e, ERR_IO, "%s:%lld: could not be read: %s", r->name, (long long)r->at_line, strerror(errno));
+}
+
 bool csv_next(struct csv_reader *r, bool *end, struct error *e)
 {
 	if (!r->began)
@@ -185,13 +193,15 @@ bool csv_next(struct csv_reader *r, bool *end, struct error *e)
 	int c = first_of_row(r);
 	*end = c == EOF;
 	if (c == EOF)
-		return ferror(r->f) ? fail(e, ERR_IO, "%s: could not be read", r->name) : true;
+		return ferror(r->f) ? not_read(r, e) : true;
 	wr_clear(&r->bytes);
 	r->n_fields = 0;
 	for (;;) {
 		int end_of = EOF;
 		if (!read_field(r, c, &end_of, e))
 			return false;
+		if (end_of == EOF && ferror(r->f))
+			return not_read(r, e);
 		if (end_of != ',')
 			return finish_record(r, e);
 		c = take(r);
