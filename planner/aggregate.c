@@ -334,9 +334,10 @@ bool block_interval_end(struct block *b, const PgQuery__FuncCall *f, int *column
 	bool low = text_eq(last->string->sval, "noise_low"), high = text_eq(last->string->sval, "noise_high");
 	if (!low && !high)
 		return false;
-	if (f->n_args != 1 || f->args[0]->node_case != PG_QUERY__NODE__NODE_FUNC_CALL || !post_is_aggregate(f->args[0]->func_call)) {
+	const bool ours = f->n_funcname == 1 || (f->n_funcname == 2 && text_eq(f->funcname[0]->string->sval, "pg_catalog"));
+	if (!ours || f->over || f->agg_filter || f->agg_distinct || f->n_agg_order || f->n_args != 1 || f->args[0]->node_case != PG_QUERY__NODE__NODE_FUNC_CALL || !post_is_aggregate(f->args[0]->func_call)) {
 		(void)!refuse(b, f->location, e, "noise interval", "noise_low and noise_high take an aggregate call",
-			      "Write noise_low(count(*)), noise_high(avg(x)); arithmetic goes around them.");
+			      "Write noise_low(count(*)), noise_high(avg(x) FILTER (WHERE ...)); arithmetic goes around them.");
 		return false;
 	}
 	const PgQuery__FuncCall *call = f->args[0]->func_call;

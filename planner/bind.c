@@ -108,6 +108,8 @@ static bool bind_param(const struct binder *b, const PgQuery__ParamRef *p, struc
 	x->column = (size_t)p->number;
 	x->magnitude = 40;
 	*out = x;
+	if (!v->known && sql_type_is_number(t)) /* only describing: any bounds will do */
+		x->range = (struct range){ .known = true, .grid = { 1, type_is_integer(t) ? 0 : 2 } };
 	if (!v->known || !v->text)
 		return true;
 	x->text = v->text;

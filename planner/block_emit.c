@@ -435,6 +435,19 @@ static void emit_exact_value(struct emit *m, const struct aggregate *g)
 	wr_str(&m->w, "::pg_catalog.text");
 }
 
+/* How many distinct values of a column a row covers, and each aggregate with a FILTER of its own: its value must not be about fewer. */
+static void emit_covered(struct emit *m, const struct block *b, const struct scan *s, size_t column)
+{
+	wr_fmt(&m->w, "pg_catalog.count(DISTINCT t%zu.c%zu)::pg_catalog.text", s->number, column + 1);
+	for (size_t i = 0; i < b->n_aggregates; i++) {
+		if (!b->aggregates[i].filter)
+			continue;
+		wr_fmt(&m->w, ", pg_catalog.count(DISTINCT t%zu.c%zu)", s->number, column + 1);
+		emit_filter(m, &b->aggregates[i], NULL);
+		wr_str(&m->w, "::pg_catalog.text");
+	}
+}
+
 /* keys, values, then the constraints' counts of distinct values, in the order of the tables. */
 static void emit_exact(struct emit *m, const struct block *b)
 {
@@ -452,9 +465,10 @@ static void emit_exact(struct emit *m, const struct block *b)
 	}
 	for (size_t i = 0; i < b->rel.n_scans; i++) {
 		const struct policy_table *t = b->rel.scans[i]->table;
-		for (size_t j = 0; j < t->aggregation.n_constraints; j++, separator = ", ")
-			wr_fmt(&m->w, "%spg_catalog.count(DISTINCT t%zu.c%zu)::pg_catalog.text", separator, b->rel.scans[i]->number,
-			       t->aggregation.constraints[j].column + 1);
+		for (size_t j = 0; j < t->aggregation.n_constraints; j++, separator = ", ") {
+			wr_str(&m->w, separator);
+			emit_covered(m, b, b->rel.scans[i], t->aggregation.constraints[j].column);
+		}
 	}
 	emit_from_where(m, &b->rel, "");
 	if (!b->rows)

@@ -410,20 +410,23 @@ static bool close_exact(struct block *b, struct release_value *values, struct pl
 			struct error *e)
 {
 	const struct pricing none = { .groups = 1 };
-	size_t n = 0, column = b->n_keys + b->n_aggregates;
+	size_t n = 0, column = b->n_keys + b->n_aggregates, filters = 0;
 
-	for (size_t i = 0; i < b->rel.n_scans; i++) {
-		const struct policy_table *t = b->rel.scans[i]->table;
-		n += t->aggregation.n_constraints;
-	}
+	for (size_t i = 0; i < b->n_aggregates; i++)
+		filters += b->aggregates[i].filter != NULL;
+	for (size_t i = 0; i < b->rel.n_scans; i++)
+		n += b->rel.scans[i]->table->aggregation.n_constraints * (1 + filters);
 	struct release_minimum *minimums = arena_array(b->planning->arena, n ? n : 1, struct release_minimum);
 	if (!minimums)
 		return fail_memory(e);
 	n = 0;
 	for (size_t i = 0; i < b->rel.n_scans; i++) {
 		const struct policy_table *t = b->rel.scans[i]->table;
-		for (size_t j = 0; j < t->aggregation.n_constraints; j++)
-			minimums[n++] = (struct release_minimum){ column++, minimum_of(b, b->rel.scans[i], &t->aggregation.constraints[j]) };
+		for (size_t j = 0; j < t->aggregation.n_constraints; j++) {
+			int64_t minimum = minimum_of(b, b->rel.scans[i], &t->aggregation.constraints[j]);
+			for (size_t k = 0; k <= filters; k++) /* the row, then each FILTER, as emitted */
+				minimums[n++] = (struct release_minimum){ column++, minimum };
+		}
 	}
 	out->spec.selection = SELECT_MINIMUM;
 	out->spec.minimums = minimums;

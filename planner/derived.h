@@ -44,6 +44,8 @@ struct derived {
 	/* IN (SELECT ...): the node it was read from and what that became, as GROUP BY 1 reads a select list's node again */
 	const void *origin;
 	struct expr *bound;
+	bool protected_select; /* its rows belong to units: compared with them is the outer column args[tie] */
+	size_t tie;
 };
 
 enum { INNER_AGGREGATES_MAX = 64 };

@@ -195,8 +195,10 @@ static void emit_case(struct emit *m, const struct expr *x)
 
 static void emit_suffix(struct emit *m, const struct expr *x, const char *suffix)
 {
+	bool exists = x->kind == EXPR_BOOL_TEST && text_eq(suffix, "IS TRUE") && x->args[0]->kind == EXPR_IN_SELECT; /* never NULL */
+
 	wr_str(&m->w, "(");
-	emit_expr(m, x->args[0]);
+	(exists ? emit_in_rows : emit_expr)(m, x->args[0]);
 	wr_fmt(&m->w, " %s)", suffix);
 }
 

@@ -40,6 +40,8 @@ void emit_mark(const struct expr *x);
 
 /* (x, y) = ANY (SELECT ...). */
 void emit_in_select(struct emit *m, const struct expr *x);
+/* The same where NULL and false come to the same: a whole condition, or under IS TRUE. */
+void emit_in_rows(struct emit *m, const struct expr *x);
 
 /* FROM and WHERE of a relation; `also` is written behind the conjuncts (" AND ..."), may be "". */
 void emit_from_where(struct emit *m, const struct rel *r, const char *also);

@@ -272,13 +272,30 @@ void emit_from_where(struct emit *m, const struct rel *r, const char *also)
 	wr_str(&m->w, " WHERE true");
 	for (size_t i = 0; i < r->n_conjuncts; i++) {
 		wr_str(&m->w, " AND ");
-		emit_expr(m, r->conjuncts[i]);
+		/* a whole condition that is NULL is as good as false: the plain form can be planned as a join */
+		(r->conjuncts[i]->kind == EXPR_IN_SELECT ? emit_in_rows : emit_expr)(m, r->conjuncts[i]);
 	}
 	wr_str(&m->w, also);
 }
 
-/* NULLs of the sub-select are left out: in NOT IN one person's NULL would otherwise take everyone's rows away. */
+/*
+ * NULLs of the sub-select are left out: in NOT IN one person's NULL would otherwise take everyone's rows away.  A row without a unit of its own to compare
+ * gives NULL whatever the sub-select holds: SQL's answer depends on whether the sub-select is empty, that is, on other persons.
+ */
 void emit_in_select(struct emit *m, const struct expr *x)
+{
+	if (!x->select->protected_select) {
+		emit_in_rows(m, x);
+		return;
+	}
+	wr_str(&m->w, "(CASE WHEN (");
+	emit_expr(m, x->args[x->select->tie]);
+	wr_str(&m->w, ") IS NOT NULL THEN ");
+	emit_in_rows(m, x);
+	wr_str(&m->w, " END)");
+}
+
+void emit_in_rows(struct emit *m, const struct expr *x)
 {
 	const struct derived *d = x->select;
 

@@ -134,6 +134,8 @@ bool explain_plan(struct arena *a, const struct plan_settings *s, struct plan *p
 		add(&l, "Answered by the sidecar: no protected data is read");
 	else if (plan->n_outputs == 0)
 		add(&l, "Post-processing: %s", plan->sidecar_sql);
+	if (plan->kind == PLAN_BLOCKS && plan->accuracy)
+		add(&l, "Accuracy first: %s", plan->accuracy);
 	if (plan->kind == PLAN_BLOCKS)
 		explain_charges(&l, plan);
 	plan->explain_lines = l.items;

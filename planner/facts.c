@@ -27,7 +27,8 @@ static const struct expr *compared_with(const struct expr *c, const struct expr 
 		return NULL;
 	for (size_t i = 0; i < 2; i++) {
 		const struct expr *k = c->args[1 - i];
-		if (k->kind != EXPR_CONST || !k->text || !expr_equal(inside_cast(c->args[i]), x))
+		bool told = (k->kind == EXPR_CONST && k->text) || k->kind == EXPR_UNKNOWN_PARAM;
+		if (!told || !expr_equal(inside_cast(c->args[i]), x))
 			continue;
 		for (size_t j = 0; j < ARRAY_LEN(mirrored); j++) {
 			if (text_eq(c->op, mirrored[j][0])) {
@@ -100,6 +101,11 @@ static void note_compare(struct facts *f, const struct expr *x, const struct exp
 	int64_t micros;
 
 	f->not_null = true;
+	if (k->kind == EXPR_UNKNOWN_PARAM) { /* only describing: any bounds will do */
+		if (sql_type_is_number(x->type) && sql_type_is_number(k->type))
+			bound_number(f, x, op, (struct decimal){ 0 });
+		return;
+	}
 	if (sql_type_is_number(x->type) && sql_type_is_number(k->type) && decimal_parse(k->text, &d))
 		bound_number(f, x, op, d);
 	else if (is_time(x->type) && is_time(k->type) && calendar_read(k->text, &micros))
@@ -119,7 +125,7 @@ static bool listed(const struct expr *c, const struct expr *x, const char **valu
 		return true;
 	}
 	const struct expr *k = compared_with(c, x, &op);
-	bool same = k && (k->type == x->type || (type_is_integer(k->type) && type_is_integer(x->type)));
+	bool same = k && k->text && (k->type == x->type || (type_is_integer(k->type) && type_is_integer(x->type)));
 	if (!same || op[0] != '=' || *n == cap)
 		return false;
 	bool plain = type_is_integer(x->type) || x->type == TYPE_TEXT || x->type == TYPE_DATE;

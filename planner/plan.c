@@ -1,6 +1,7 @@
 #include "planner/plan.h"
 
 #include "base/text.h"
+#include "planner/accuracy.h"
 #include "planner/ast.h"
 #include "planner/explain.h"
 #include "planner/post.h"
@@ -247,68 +248,43 @@ static bool close_at(const struct post *post, const struct accounts *a, struct e
 	return true;
 }
 
-/* The largest expected error of the blocks' counts and sums; *unknown when some other noised value has none. */
-static double worst_error(const struct plan_block *blocks, size_t n, bool *unknown)
-{
-	double worst = 0;
+struct closing {
+	const struct post *post;
+	const struct accounts *accounts;
+};
 
-	*unknown = false;
-	for (size_t i = 0; i < n; i++) {
-		for (size_t j = 0; j < blocks[i].n_columns; j++) {
-			const struct plan_column *c = &blocks[i].columns[j];
-			*unknown = *unknown || (c->noised && c->half_width <= 0);
-			worst = c->half_width > worst ? c->half_width : worst;
-		}
-	}
-	return worst;
+static bool close_try(void *ctx, struct eps epsilon, struct delta delta, struct plan_block *blocks, struct error *e)
+{
+	const struct closing *c = ctx;
+
+	return close_at(c->post, c->accounts, epsilon, delta, blocks, e);
 }
 
-enum { EPSILON_STEPS = 40 };
-
-/* Accuracy first: the least epsilon, to a thousandth, at which every count and sum is expected to be within the wanted error. */
-static bool least_epsilon(const struct post *post, const struct accounts *a, struct delta delta, struct plan_block *blocks, struct eps *out,
-			  struct error *e)
+/* What the statement may spend at most, for noisegate.error: what the analyst says, or what all owners allow; 0 when nothing is charged. */
+static struct eps most_epsilon(const struct planning *p, const struct accounts *a)
 {
-	const double wanted = decimal_double(post->planning->settings->error);
-	struct eps lo = { 1 }, hi = { 0 };
-	bool unknown;
+	struct eps most = { 0 };
 
-	for (size_t i = 0; i < a->n; i++)
-		hi = hi.pico == 0 || a->items[i].budget->query_max_epsilon.pico < hi.pico ? a->items[i].budget->query_max_epsilon : hi;
-	if (hi.pico == 0) /* nothing is charged */
-		return true;
-	if (!close_at(post, a, hi, delta, blocks, e))
-		return false;
-	double best = worst_error(blocks, post->n_blocks, &unknown);
-	if (unknown || best > wanted) {
-		fail(e, ERR_RULE, unknown ? "noisegate.error works for counts and sums" : "the wanted error of ±%.6g cannot be reached", wanted);
-		error_rule(e, "budget: per query");
-		if (!unknown)
-			error_detail(e, "With all that one query may spend the error is about ±%.6g.", best);
-		return error_hint(e, unknown ? "SET noisegate.error = default, and choose noisegate.epsilon for averages, percentiles and variances."
-					     : "Ask for fewer values or groups, or accept a larger error.");
+	for (size_t i = 0; i < a->n; i++) {
+		struct eps allowed = a->items[i].budget->query_max_epsilon;
+		most = i == 0 || allowed.pico < most.pico ? allowed : most;
 	}
-	for (int i = 0; i < EPSILON_STEPS && hi.pico - lo.pico > hi.pico / 1000; i++) {
-		struct eps middle = { lo.pico + (hi.pico - lo.pico) / 2 };
-		struct error ignored = ERROR_INIT;
-		bool reached = close_at(post, a, middle, delta, blocks, &ignored) && worst_error(blocks, post->n_blocks, &unknown) <= wanted;
-		*(reached ? &hi : &lo) = middle;
-	}
-	*out = hi;
-	return true;
+	return a->n > 0 && p->settings->epsilon.pico > 0 ? p->settings->epsilon : most;
 }
 
 static bool close_blocks(const struct post *post, const struct accounts *a, struct plan *plan, struct error *e)
 {
-	struct plan_block *blocks = arena_array(post->planning->arena, post->n_blocks ? post->n_blocks : 1, struct plan_block);
-	struct eps epsilon;
-	struct delta delta;
+	const struct planning *p = post->planning;
+	struct plan_block *blocks = arena_array(p->arena, post->n_blocks ? post->n_blocks : 1, struct plan_block);
+	struct closing closing = { post, a };
 
 	if (!blocks)
 		return fail_memory(e);
-	if (!statement_price(post->planning, a, &epsilon, &delta, e) ||
-	    (post->planning->settings->error.digits > 0 && !least_epsilon(post, a, delta, blocks, &epsilon, e)) ||
-	    !close_at(post, a, epsilon, delta, blocks, e))
+	if (!statement_price(p, a, &plan->price, &plan->price_delta, e))
+		return false;
+	const struct accuracy_try t = { .close = close_try, .ctx = &closing, .arena = p->arena, .blocks = blocks, .n_blocks = post->n_blocks,
+					.settings = p->settings, .usual = plan->price, .most = most_epsilon(p, a) };
+	if (!accuracy_choose(&t, plan, &plan->price, &plan->price_delta, e) || !close_at(post, a, plan->price, plan->price_delta, blocks, e))
 		return false;
 	plan->blocks = blocks;
 	plan->n_blocks = post->n_blocks;

@@ -28,7 +28,9 @@ struct plan_settings {
 	const char *timezone;           /* IANA name or "UTC"; for date_trunc and casts of timestamptz */
 	struct eps epsilon;             /* of the whole statement; 0: the policy's default */
 	struct delta delta;             /* likewise */
-	struct decimal error;           /* accuracy first: the least epsilon that is expected to reach this error at the confidence; digits 0: not asked */
+	struct decimal error;           /* accuracy first (planner/accuracy.h): the error that is wanted at the confidence; digits 0: not asked */
+	bool error_percent;             /* it is a share of each value (5%: 0.05), not in the values' own units */
+	const struct plan_look *look;   /* what a first look showed; NULL: there was none */
 	enum noise_choice mechanism;
 	int64_t now_micros;             /* now(), since 1970-01-01 00:00 UTC; 0: not known, and refused */
 	double confidence;              /* of reported intervals, default 0.95 */
@@ -171,6 +173,11 @@ struct plan {
 
 	const struct plan_charge *charges;
 	size_t n_charges;
+
+	struct eps price;         /* of the statement, before it is shared by its blocks */
+	struct delta price_delta;
+	bool rough;               /* accuracy first: a first look; accuracy_read says what its release is good for, and plan_make makes the answer's plan */
+	const char *accuracy;     /* how noisegate.error decided the price, or NULL */
 
 	bool explain;                     /* the client asked EXPLAIN: run nothing, return explain_lines as one text column "QUERY PLAN" */
 	const char *const *explain_lines; /* always filled for PLAN_BLOCKS */

@@ -122,6 +122,12 @@ static bool check_function(const struct planning *p, const PgQuery__FuncCall *f,
 	const Node *last = f->n_funcname > 0 ? f->funcname[f->n_funcname - 1] : NULL;
 	const char *name = last && last->node_case == PG_QUERY__NODE__NODE_STRING ? last->string->sval : "?";
 
+	if (text_eq(name, "noise_low") || text_eq(name, "noise_high")) {
+		fail(e, ERR_RULE, "%s takes an aggregate of protected rows", name);
+		error_rule(e, "noise interval");
+		error_hint(e, "Write it where the aggregate is called: WITH t AS (SELECT count(*) AS n, noise_low(count(*)) AS low ...) SELECT low FROM t.");
+		return planning_at(p, f->location, e);
+	}
 	if (!catalog_qualified(f->n_funcname, f->funcname) || !listed(name, functions, ARRAY_LEN(functions)))
 		return refuse(p, f->location, e, "function", name);
 	return check_arguments(p, f, name, e);

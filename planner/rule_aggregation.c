@@ -2,6 +2,7 @@
 #include "planner/rule_checks.h"
 
 #include "base/text.h"
+#include "planner/derived.h"
 
 static bool restricted(const struct expr *x)
 {
@@ -55,46 +56,60 @@ static bool only_dimensions(const struct block *b, const struct expr *x, bool co
 	return check_scalars(b, x, e);
 }
 
-static bool check_join(const struct block *b, const struct expr *c, struct error *e)
-{
-	for (size_t j = 0; j < 2; j++) {
-		if (restricted(c->args[j]) && !column_set_has(&c->args[j]->scan->table->aggregation.joins, c->args[j]->column))
-			return rule_refuse_column(b, c->args[j], "joined on", "Join on one of the table's join columns.", e);
-	}
-	return true;
-}
-
-/* a.x = b.x OR a.y = b.y, where the rule allows OR between join conditions. */
-static bool is_or_of_joins(const struct expr *c)
-{
-	if (c->kind != EXPR_OR)
-		return false;
-	for (size_t i = 0; i < c->n_args; i++) {
-		if (!rule_is_join(c->args[i]))
-			return false;
-	}
-	return c->n_args > 0;
-}
-
-static bool check_or(const struct block *b, const struct expr *c, struct error *e)
+/* A condition that joins one pair of tables: on join columns only, with OR only where the rules allow it. */
+static bool check_join(const struct block *b, const struct expr *c, bool inside_or, struct error *e)
 {
 	for (size_t i = 0; i < c->n_args; i++) {
-		for (size_t j = 0; j < 2; j++) {
-			const struct expr *x = c->args[i]->args[j];
-			if (restricted(x) && !x->scan->table->aggregation.allow_or)
-				return rule_refuse_column(b, x, "joined on with OR", "Combine join conditions with AND.", e);
+		const struct expr *x = c->args[i];
+		if (c->kind != EXPR_COMPARE) {
+			if (!check_join(b, x, inside_or || c->kind == EXPR_OR, e))
+				return false;
+			continue;
 		}
-		if (!check_join(b, c->args[i], e))
-			return false;
+		if (!restricted(x))
+			continue;
+		if (!column_set_has(&x->scan->table->aggregation.joins, x->column))
+			return rule_refuse_column(b, x, "joined on", "Join on one of the table's join columns.", e);
+		if (inside_or && !x->scan->table->aggregation.allow_or)
+			return rule_refuse_column(b, x, "joined on with OR", "Combine join conditions with AND.", e);
 	}
 	return true;
 }
 
 static bool check_condition(const struct block *b, const struct expr *c, struct error *e)
 {
-	if (rule_is_join(c))
-		return check_join(b, c, e);
-	return is_or_of_joins(c) ? check_or(b, c, e) : only_dimensions(b, c, true, e);
+	const struct scan *pair[2] = { NULL, NULL };
+
+	return rule_join_pair(c, pair) ? check_join(b, c, false, e) : only_dimensions(b, c, true, e);
+}
+
+/* Where it is grouped, united, or compared with IN, the table's columns have other names: its lists would say nothing there. */
+static bool check_direct(const struct block *b, struct error *e)
+{
+	struct arena *a = b->planning->arena;
+	struct rel inside = b->rel;
+	const struct policy_table **tables = NULL;
+	size_t n = 0, cap = 0;
+
+	inside.scans = arena_array(a, b->rel.n_scans + 1, struct scan *);
+	inside.n_scans = 0;
+	if (!inside.scans)
+		return fail_memory(e);
+	for (size_t i = 0; i < b->rel.n_scans; i++) {
+		if (b->rel.scans[i]->derived)
+			inside.scans[inside.n_scans++] = b->rel.scans[i];
+	}
+	if (!derived_tables(&inside, &tables, &n, &cap, e))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (!tables[i]->aggregation.restricts)
+			continue;
+		fail(e, ERR_RULE, "%s.%s may be read in FROM directly only", tables[i]->schema, tables[i]->name);
+		error_rule(e, "aggregation");
+		error_detail(e, "rule \"aggregation\" of its owner \"%s\" lists what each column may be used for", tables[i]->owner);
+		return error_hint(e, "Join it at the top of the query, not in a sub-select that groups, in UNION ALL or in IN (SELECT ...).");
+	}
+	return true;
 }
 
 static bool check_join_required(const struct block *b, const struct scan *s, struct error *e)
@@ -113,6 +128,8 @@ bool rule_aggregation_conditions(const struct block *b, struct error *e)
 {
 	const struct rel *r = &b->rel;
 
+	if (!check_direct(b, e))
+		return false;
 	for (size_t i = 0; i < r->n_conjuncts; i++) {
 		if (!check_condition(b, r->conjuncts[i], e))
 			return false;

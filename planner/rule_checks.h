@@ -13,6 +13,12 @@ MUST_CHECK bool rule_refuse_column(const struct block *b, const struct expr *x, 
 /* column = column of two scans. */
 bool rule_is_join(const struct expr *c);
 
+/*
+ * A condition that joins exactly one pair of scans: column = column, or AND and OR of such, every branch of which joins the same two.  (An OR whose other
+ * branch joins something else would let every row through.)  pair starts as NULLs.
+ */
+MUST_CHECK bool rule_join_pair(const struct expr *c, const struct scan *pair[2]);
+
 /* s is a table of the querying member, or joined to one through conditions on columns, over others if need be. */
 bool rule_reaches_own(const struct block *b, const struct scan *s);
 

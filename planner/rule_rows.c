@@ -8,35 +8,43 @@ static bool is_list(const struct expr *x)
 	return x->kind == EXPR_COLUMN && x->scan->table->rule == RULE_LIST;
 }
 
-static bool check_list_join(const struct block *b, const struct expr *c, struct error *e)
+static bool check_list_join(const struct block *b, const struct expr *c, bool inside_or, struct error *e)
 {
-	for (size_t j = 0; j < 2; j++) {
-		if (is_list(c->args[j]) && !column_set_has(&c->args[j]->scan->table->list.joins, c->args[j]->column))
-			return rule_refuse_column(b, c->args[j], "joined on", "Join on one of the table's join columns.", e);
+	for (size_t i = 0; i < c->n_args; i++) {
+		const struct expr *x = c->args[i];
+		if (c->kind != EXPR_COMPARE) {
+			if (!check_list_join(b, x, inside_or || c->kind == EXPR_OR, e))
+				return false;
+			continue;
+		}
+		if (!is_list(x))
+			continue;
+		if (!column_set_has(&x->scan->table->list.joins, x->column))
+			return rule_refuse_column(b, x, "joined on", "Join on one of the table's join columns.", e);
+		if (inside_or && !x->scan->table->list.allow_or)
+			return rule_refuse_column(b, x, "joined on with OR", "Combine join conditions with AND.", e);
 	}
 	return true;
 }
 
-/* Conditions compare listed columns without functions; OR between joins where the rule allows it. */
-static bool check_list_condition(const struct block *b, const struct expr *x, bool inside_call, struct error *e)
+/* Other conditions compare listed columns, without functions. */
+static bool check_list_filter(const struct block *b, const struct expr *x, bool inside_call, struct error *e)
 {
-	if (rule_is_join(x))
-		return check_list_join(b, x, e);
 	if (is_list(x) && (inside_call || !column_set_has(&x->scan->table->list.columns, x->column)))
 		return rule_refuse_column(b, x, "used in this condition", "Compare the rule's listed columns, without functions.", e);
+	bool call = inside_call || (x->kind == EXPR_CALL && !x->function->is_operator);
 	for (size_t i = 0; i < x->n_args; i++) {
-		const struct expr *arg = x->args[i];
-		if (x->kind == EXPR_OR && rule_is_join(arg)) {
-			for (size_t j = 0; j < 2; j++) {
-				if (is_list(arg->args[j]) && !arg->args[j]->scan->table->list.allow_or)
-					return rule_refuse_column(b, arg->args[j], "joined on with OR", "Combine join conditions with AND.", e);
-			}
-		}
-		bool call = inside_call || (x->kind == EXPR_CALL && !x->function->is_operator);
-		if (!check_list_condition(b, arg, call, e))
+		if (!check_list_filter(b, x->args[i], call, e))
 			return false;
 	}
 	return true;
+}
+
+static bool check_list_condition(const struct block *b, const struct expr *x, struct error *e)
+{
+	const struct scan *pair[2] = { NULL, NULL };
+
+	return rule_join_pair(x, pair) ? check_list_join(b, x, false, e) : check_list_filter(b, x, false, e);
 }
 
 static bool check_list(const struct block *b, const struct scan *s, bool distinct, struct error *e)
@@ -46,13 +54,10 @@ static bool check_list(const struct block *b, const struct scan *s, bool distinc
 
 	if (!distinct)
 		return rule_refuse(b, t, -1, "is listed without repetitions", "Write SELECT DISTINCT.", e);
-	if (!rule_reaches_own(b, s) || text_eq(t->owner, b->planning->settings->analyst)) {
-		if (text_eq(t->owner, b->planning->settings->analyst))
-			return true;
+	if (!rule_reaches_own(b, s))
 		return rule_refuse(b, t, -1, "must be joined with a table of the querying member", "Add JOIN ... ON one of its join columns: only the overlap is listed.", e);
-	}
 	for (size_t i = 0; i < r->n_conjuncts; i++) {
-		if (!check_list_condition(b, r->conjuncts[i], false, e))
+		if (!check_list_condition(b, r->conjuncts[i], e))
 			return false;
 	}
 	return !s->nullable || rule_refuse(b, t, -1, "may not stand in an outer join", "Use INNER JOIN: only the overlap is listed.", e);
@@ -71,7 +76,7 @@ bool rule_rows_tables(const struct block *b, bool distinct, struct error *e)
 		const struct scan *s = b->rel.scans[i];
 		if (s->nullable) {
 			for (size_t j = 0; j < s->n_on; j++) {
-				if (!check_list_condition(b, s->on[j], false, e))
+				if (!check_list_condition(b, s->on[j], e))
 					return false;
 			}
 		}

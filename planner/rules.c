@@ -30,17 +30,34 @@ bool rule_is_join(const struct expr *c)
 	       c->args[0]->scan != c->args[1]->scan;
 }
 
+bool rule_join_pair(const struct expr *c, const struct scan *pair[2])
+{
+	if (rule_is_join(c)) {
+		const struct scan *x = c->args[0]->scan, *y = c->args[1]->scan;
+		if (!pair[0]) {
+			pair[0] = x;
+			pair[1] = y;
+		}
+		return (pair[0] == x && pair[1] == y) || (pair[0] == y && pair[1] == x);
+	}
+	if (c->kind != EXPR_OR && c->kind != EXPR_AND)
+		return false;
+	for (size_t i = 0; i < c->n_args; i++) {
+		if (!rule_join_pair(c->args[i], pair))
+			return false;
+	}
+	return c->n_args > 0;
+}
+
 static bool spread(const struct expr *c, bool *reached)
 {
-	bool more = false;
+	const struct scan *pair[2] = { NULL, NULL };
 
-	for (size_t i = 0; c->kind == EXPR_OR && i < c->n_args; i++)
-		more = spread(c->args[i], reached) || more;
-	if (!rule_is_join(c))
-		return more;
-	size_t x = c->args[0]->scan->number - 1, y = c->args[1]->scan->number - 1;
+	if (!rule_join_pair(c, pair))
+		return false;
+	size_t x = pair[0]->number - 1, y = pair[1]->number - 1;
 	if (reached[x] == reached[y])
-		return more;
+		return false;
 	reached[x] = reached[y] = true;
 	return true;
 }

@@ -103,12 +103,14 @@ static bool bind_inner_where(const struct binder *b, const struct binder *inner,
 
 /* --- binding ------------------------------------------------------------------------------------------------------------------- */
 
-static bool check_tie(const struct binder *b, const struct derived *d, const struct pairs *p, int location, struct error *e)
+static bool check_tie(const struct binder *b, struct derived *d, const struct pairs *p, int location, struct error *e)
 {
 	if (d->table.rule == RULE_PUBLIC)
 		return true;
-	for (size_t i = 0; i < p->n; i++) {
-		if (p->inner[i]->kind == EXPR_COLUMN && p->outer[i]->kind == EXPR_COLUMN && unit_ties(p->outer[i], p->inner[i]))
+	d->protected_select = true;
+	for (d->tie = 0; d->tie < p->n; d->tie++) {
+		const struct expr *outer = p->outer[d->tie], *inner = p->inner[d->tie];
+		if (inner->kind == EXPR_COLUMN && outer->kind == EXPR_COLUMN && unit_ties(outer, inner))
 			return true;
 	}
 	fail(e, ERR_RULE, "this sub-select over protected rows must be compared by their privacy unit");

@@ -9,7 +9,9 @@ int cli_error(const struct error *e)
 		(void)fprintf(stderr, "  detail: %s\n", e->detail);
 	if (e->hint[0])
 		(void)fprintf(stderr, "  hint: %s\n", e->hint);
-	return EXIT_FAILED;
+	if (e->code == ERR_KEY_REFUSED)
+		return EXIT_KEY_REFUSED;
+	return e->code == ERR_KEY_DESTROYED ? EXIT_KEY_DESTROYED : EXIT_FAILED;
 }
 
 int cli_usage(const char *text)

@@ -9,6 +9,7 @@
 #include "proxy/cli.h"
 #include "proxy/cli_crypto.h"
 #include "proxy/cli_seal_files.h"
+#include "proxy/cli_secret.h"
 
 #include <getopt.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 
 static const char seal_usage[] =
 	"usage: noisegate seal --schema FILE --collaboration UUID [--key-file FILE] [options] IN.csv [OUT.csv]\n"
-	"  --key-file FILE     shared secret (Base64, mode 0600); else the environment's C3R_SHARED_SECRET\n"
+	"  --key-file FILE     shared secret (Base64, mode 0600) or wrapped key file; else the environment's C3R_SHARED_SECRET\n"
 	"  --output FILE       instead of OUT.csv; without either: IN.sealed.csv; - is standard output\n"
 	"  --overwrite         replace an existing output\n"
 	"  --threads N         that seal, besides the one that reads and writes (default: one for each core)\n"
@@ -128,15 +129,11 @@ static bool read_options(int argc, char **argv, const struct option *known, stru
 
 static bool read_secret(struct arena *a, const struct options *o, struct c3r_secret *out, struct error *e)
 {
+	const struct key_context expect = { .collaboration = o->collaboration, .purpose = "seal" };
 	const char *text = getenv("C3R_SHARED_SECRET");
-	char *file;
-	size_t n;
 
-	if (o->key_file) {
-		if (!file_read_secret(a, o->key_file, 4096, &file, &n, e))
-			return false;
-		text = file;
-	}
+	if (o->key_file)
+		return cli_key_load(a, o->key_file, &expect, NULL, out, e);
 	if (text)
 		return c3r_secret_read(text, out, e);
 	fail(e, ERR_CRYPTO, "no key: neither --key-file nor C3R_SHARED_SECRET is given");

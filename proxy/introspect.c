@@ -5,7 +5,7 @@
 
 #include <strings.h>
 
-enum { JSON_MAX = 4 << 20, HISTORY_ROWS = 1000 };
+enum { JSON_MAX = 4 << 20, ROW_MAX = 64 << 10, HISTORY_ROWS = 1000 }; /* a row: 4,000 bytes of SQL, each at most six in JSON */
 
 static void put_text(struct wr *w, const char *s)
 {
@@ -184,7 +184,7 @@ void introspect_schema_sql(struct wr *w, const struct policy *p)
 		  " AS b(table_schema text, table_name text, owner text, accounting text, epsilon_limit numeric, epsilon_spent numeric, epsilon_remaining numeric,"
 		  " delta_limit numeric, delta_spent numeric, queries bigint, refresh text, window_end timestamptz, query_epsilon numeric, max_query_epsilon numeric, default_queries_left bigint);"
 		  "CREATE VIEW noisegate.queries AS SELECT * FROM jsonb_to_recordset(COALESCE(NULLIF(current_setting('noisegate.query_rows', true), ''), '[]')::jsonb)"
-		  " AS q(query_id bigint, at timestamptz, login text, table_name text, owner text, accounting text, epsilon numeric, rho numeric, delta numeric, sql text);"
+		  " AS q(query_id bigint, at timestamptz, login text, table_schema text, table_name text, owner text, accounting text, epsilon numeric, rho numeric, delta numeric, sql text);"
 		  "COMMENT ON VIEW noisegate.budget IS 'what your member may still spend; reading it is free';"
 		  "COMMENT ON VIEW noisegate.queries IS 'the last charges of your member, newest first';");
 	for (size_t i = 0; i < p->n_tables; i++)
@@ -197,8 +197,12 @@ void introspect_schema_sql(struct wr *w, const struct policy *p)
 	wr_str(w, "GRANT SELECT ON ALL TABLES IN SCHEMA noisegate TO PUBLIC;");
 }
 
-bool introspect_mentioned(const char *sql)
+bool introspect_mentioned(const char *sql, const struct plan_settings *settings)
 {
+	for (size_t i = 0; i < settings->n_search_path; i++) {
+		if (text_eq(settings->search_path[i], "noisegate"))
+			return true;
+	}
 	for (const char *s = sql; *s; s++) {
 		if ((*s == 'n' || *s == 'N') && strncasecmp(s, "noisegate", 9) == 0)
 			return true;
@@ -253,6 +257,22 @@ static void put_budget(struct wr *w, const struct policy_budget *b, const struct
 	wr_fmt(w, ",\"default_queries_left\":%lld}", (long long)queries_left(b, st));
 }
 
+/* The ledger's "schema.table" as the two columns by which the other relations join; names hold no dot. */
+static void put_relation(struct wr *w, const char *relation)
+{
+	size_t schema = strcspn(relation, ".");
+	struct wr name;
+
+	wr_init_heap(&name, ROW_MAX);
+	wr_put(&name, relation, schema);
+	wr_str(w, ",\"table_schema\":");
+	wr_json(w, wr_text(&name));
+	wr_str(w, ",\"table_name\":");
+	wr_json(w, relation + schema + (relation[schema] == '.'));
+	w->bad = w->bad || !wr_ok(&name);
+	wr_free(&name);
+}
+
 static bool put_query(void *ctx, const struct history_row *row)
 {
 	struct wr *w = ctx;
@@ -263,8 +283,7 @@ static bool put_query(void *ctx, const struct history_row *row)
 	wr_json(w, at);
 	wr_str(w, ",\"login\":");
 	wr_json(w, row->user);
-	wr_str(w, ",\"table_name\":");
-	wr_json(w, row->table);
+	put_relation(w, row->table);
 	wr_str(w, ",\"owner\":");
 	wr_json(w, row->owner);
 	wr_str(w, ",\"accounting\":");
@@ -278,7 +297,7 @@ static bool put_query(void *ctx, const struct history_row *row)
 	wr_str(w, ",\"sql\":");
 	wr_json(w, row->sql);
 	wr_str(w, "}");
-	return !w->bad;
+	return w->n < JSON_MAX - ROW_MAX; /* the newest are there; older ones no longer fit */
 }
 
 bool introspect_fill(struct ledger *l, const struct policy *p, struct arena *a, struct session_view *v, struct error *e)

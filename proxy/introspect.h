@@ -12,8 +12,8 @@
 /* The schema with its tables, filled, and the views over the two session settings below. */
 void introspect_schema_sql(struct wr *w, const struct policy *p);
 
-/* True when a statement's text may mention one of the views. */
-bool introspect_mentioned(const char *sql);
+/* True when a statement's text may mention one of the views, by schema or along the search path. */
+bool introspect_mentioned(const char *sql, const struct plan_settings *settings);
 
 /* What the views show, as JSON arrays, in v->budget_rows and v->query_rows. */
 MUST_CHECK bool introspect_fill(struct ledger *l, const struct policy *p, struct arena *a, struct session_view *v, struct error *e);

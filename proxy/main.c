@@ -27,9 +27,9 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "serve", cli_serve },   { "check", cli_check },       { "budget", cli_budget },     { "key", cli_key },
-	{ "seal", cli_seal },     { "unseal", cli_unseal },     { "schema", cli_schema },
-	{ "calibrate", cli_calibrate }, { "compose", cli_compose },
-	{ "rules", cli_rules },
+	{ "seal", cli_seal },     { "unseal", cli_unseal },     { "calibrate", cli_calibrate }, { "compose", cli_compose },
+	{ "rules", cli_rules },   { "schema", cli_schema },     { "tokenize", cli_tokenize }, { "detokenize", cli_tokenize },
+	{ "beacon", cli_beacon },
 	{ "version", print_version }, { "--version", print_version },
 	{ "help", print_help },   { "--help", print_help },     { "-h", print_help },
 };

@@ -3,6 +3,7 @@
  * reads protected data stands above the charge (SPEC G5), and what stands below the release knows only released rows.
  */
 #include "base/log.h"
+#include "planner/accuracy.h"
 #include "proxy/engine_state.h"
 #include "proxy/introspect.h"
 #include "proxy/notice.h"
@@ -19,6 +20,7 @@ struct query {
 	struct arena *arena;
 	struct params params;
 	const struct plan *plan;
+	const struct plan *look;          /* accuracy first: what was run and charged before it, or NULL */
 	const struct released **released; /* one a block */
 	int64_t mark, micros[PHASES];
 };
@@ -135,7 +137,7 @@ static bool release_blocks(struct query *q, struct upstream_lease *lease, struct
 			return false;
 		clock_phase(q, PHASE_UPSTREAM);
 		struct release_spec spec = b->spec;
-		if (b->domains && !read_domains(q, lease, b, &spec, e))
+		if ((b->domains && !read_domains(q, lease, b, &spec, e)) || (q->plan->rough && !accuracy_spec(q->arena, &spec, e)))
 			return false;
 		if (!release_make(&spec, &exact, &q->g->random, q->arena, &q->released[i], e))
 			return false;
@@ -237,7 +239,10 @@ static bool add_notices(struct query *q, struct result *out, struct error *e)
 		notices[out->n_notices++] = (struct notice){ .severity = "NOTICE", .sqlstate = "00000", .message = q->plan->notice };
 	if (!q->view->notices || !q->released || !has_noise(q->plan)) /* EXPLAIN releases nothing */
 		return true;
-	return notice_noise(q->plan, q->released, q->view->plan.confidence, q->g->ledger, q->arena, &notices[out->n_notices++], e);
+	const struct plan *told = q->look ? accuracy_both(q->arena, q->look, q->plan) : q->plan;
+	if (!told)
+		return fail_memory(e);
+	return notice_noise(told, q->released, q->view->plan.confidence, q->g->ledger, q->arena, &notices[out->n_notices++], e);
 }
 
 /* --- three kinds of statements ------------------------------------------------------------------------------------------------------ */
@@ -269,6 +274,35 @@ static bool check_post(struct query *q, struct error *e)
 	return present_check_formats(&q->formats, d.n_fields, e);
 }
 
+/* Charges, then runs. */
+static bool answer(struct query *q, struct upstream_lease *lease, struct error *e)
+{
+	bool ok = charge(q, e); /* durable; never refunded */
+
+	clock_phase(q, PHASE_LEDGER);
+	return ok && release_blocks(q, lease, e); /* public from here on */
+}
+
+/* Accuracy first: what the look shows is public and paid for; unless it is good enough, it decides what the answer costs. */
+static bool answer_after_look(struct query *q, struct upstream_lease *lease, struct error *e)
+{
+	struct plan_settings settings = q->view->plan;
+	struct plan_look seen;
+	bool reached;
+
+	if (!accuracy_read(q->arena, q->plan, q->released, &settings, &seen, &reached, e))
+		return false;
+	if (reached)
+		return true;
+	settings.look = &seen;
+	q->look = q->plan;
+	if (!plan_make(q->arena, q->g->policy->policy, &settings, q->sql, q->params.plan, q->params.n, &q->plan, e))
+		return false;
+	clock_phase(q, PHASE_PLAN);
+	BUG_IF(q->plan->rough || q->plan->n_blocks != seen.n_blocks);
+	return answer(q, lease, e);
+}
+
 /* A connection first: an upstream that is down costs nothing.  Then the charge; whatever fails after it stays charged. */
 static bool run_blocks(struct query *q, struct result *out, struct error *e)
 {
@@ -283,9 +317,7 @@ static bool run_blocks(struct query *q, struct result *out, struct error *e)
 	if (!upstream_take(q->g->upstream, q->view->cancelled, &lease, e))
 		return false;
 	clock_phase(q, PHASE_CONNECT);
-	bool ok = charge(q, e); /* durable; never refunded */
-	clock_phase(q, PHASE_LEDGER);
-	ok = ok && release_blocks(q, lease, e); /* public from here on */
+	bool ok = answer(q, lease, e) && (!q->plan->rough || answer_after_look(q, lease, e));
 	upstream_give(q->g->upstream, lease);
 	return ok && post_process(q, out, e);
 }
@@ -311,7 +343,7 @@ bool engine_run(struct engine *g, const struct session_view *s, const char *sql,
 
 	*e = ERROR_INIT;
 	clock_phase(&q, PHASE_PLAN);
-	if (introspect_mentioned(sql)) {
+	if (introspect_mentioned(sql, &s->plan)) {
 		q.view = s = &own;
 		if (!introspect_fill(g->ledger, g->policy->policy, a, &own, e))
 			return false;

@@ -137,11 +137,19 @@ static struct eps epsilon_of(const struct settings *st)
 	return v;
 }
 
-static struct decimal error_of(const struct settings *st)
+/* The error that is wanted: a number, or a percentage as a share. */
+static struct decimal error_of(const struct settings *st, bool *percent)
 {
+	const char *value = settings_get(st, SETTING_NG_ERROR);
+	char number[64];
 	struct decimal d;
 
-	return decimal_parse(settings_get(st, SETTING_NG_ERROR), &d) ? d : (struct decimal){ 0 };
+	*percent = strchr(value, '%') != NULL;
+	(void)snprintf(number, sizeof(number), "%.*s", (int)strcspn(value, "%"), value);
+	if (!decimal_parse(number, &d))
+		return (struct decimal){ 0 };
+	d.scale += *percent ? 2 : 0;
+	return d;
 }
 
 static struct delta delta_of(const struct settings *st)
@@ -197,7 +205,7 @@ bool session_view_make(struct session *s, struct session_view *out, struct error
 	v.plan.timezone = settings_get(st, SETTING_TIMEZONE);
 	v.plan.epsilon = epsilon_of(st);
 	v.plan.delta = delta_of(st);
-	v.plan.error = error_of(st);
+	v.plan.error = error_of(st, &v.plan.error_percent);
 	v.plan.mechanism = mechanism_of(st);
 	v.plan.confidence = confidence_of(st);
 	v.plan.now_micros = now_micros();

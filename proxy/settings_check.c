@@ -355,26 +355,36 @@ static bool check_loss(enum setting_check check, const char *name, const char *v
 }
 
 /* ±100 and +-100 are 100.  A share of the answer cannot be promised before the answer is known. */
+/* '100', '±100', '5%': canonical is the plain number, with its percent sign. */
 static bool check_error(const char *name, const char *value, struct wr *out, struct error *e)
 {
+	static const struct decimal all = { 100, 0 };
 	struct decimal d;
-	size_t n = strlen(value);
+	struct wr number;
+	const char *from = value;
+	int order;
 
-	if (n == 0 || text_eq_nocase(value, "default")) {
+	if (*value == '\0' || text_eq_nocase(value, "default")) {
 		wr_str(out, "default");
 		return true;
 	}
-	if (value[n - 1] == '%') {
+	if (text_starts(from, "\xc2\xb1") || text_starts(from, "+-"))
+		from += 2;
+	size_t n = strlen(from);
+	const bool percent = n > 0 && from[n - 1] == '%';
+	n -= percent;
+	while (percent && n > 0 && from[n - 1] == ' ')
+		n--;
+	wr_init_heap(&number, SESSION_MAX_VALUE + 1);
+	wr_put(&number, from, n);
+	bool good = decimal_parse(wr_text(&number), &d) && d.digits > 0 && (!percent || (d.scale <= 20 && decimal_compare(d, all, &order) && order <= 0));
+	wr_free(&number);
+	if (!good) {
 		(void)refuse(e, name, value);
-		return error_hint(e, "Give the error in the unit of the answer, such as '±100': how much a percentage is depends on the data.");
-	}
-	if (text_starts(value, "\xc2\xb1") || text_starts(value, "+-"))
-		value += 2;
-	if (!decimal_parse(value, &d) || d.digits <= 0) {
-		(void)refuse(e, name, value);
-		return error_hint(e, "Write a positive number, such as 100 or '±0.5', or default.");
+		return error_hint(e, "Write a positive number in the unit of the answer, such as 100 or '±0.5', a percentage up to 100%%, such as '5%%', or default.");
 	}
 	decimal_put(out, d);
+	wr_str(out, percent ? "%" : "");
 	return true;
 }
 

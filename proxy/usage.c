@@ -11,12 +11,14 @@ const char usage_text[] =
 	"  key generate|show|...    collaboration keys and login passwords\n"
 	"  seal, unseal             seal the columns of a CSV file, and open them again\n"
 	"  schema IN.csv            propose a sealing schema for a CSV file\n"
+	"  tokenize, detokenize     random tokens for the values of a CSV file, from an encrypted vault\n"
+	"  beacon VALUE             the search term of a value in sealed data; beacon columns\n"
 	"  calibrate                scale, threshold and interval for a guarantee, as JSON\n"
 	"  compose FILE|-           what a list of mechanisms costs in all, as JSON\n"
 	"  version                  print the version\n"
 	"  help                     print this\n"
 	"\n"
-	"Exit status: 0 done, 1 failed, 2 wrong usage.\n";
+	"Exit status: 0 done, 1 failed, 2 wrong usage, 3 a key was refused, 4 it was destroyed.\n";
 
 const char usage_serve_text[] =
 	"usage: noisegate serve -c POLICY [--listen HOST:PORT] [--ready-file FILE] [--log-level debug|info|warning|error]\n"

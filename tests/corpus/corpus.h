@@ -5,12 +5,13 @@
 #include "planner/plan.h"
 #include "policies/load.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { CORPUS_MAX = 1000 };
+enum { CORPUS_MAX = 4000 };
 
 struct corpus {
 	struct arena arena;
@@ -38,7 +39,68 @@ static inline char *corpus_slurp(const char *path)
 	return text;
 }
 
-/* %s becomes $1, $2, ...: the statements are planned with unknown parameters of type unknown. */
+static inline void corpus_keep(struct corpus *c, const char *sql, bool wanted)
+{
+	if (!*sql || !wanted)
+		return;
+	if (c->n == CORPUS_MAX)
+		exit(2); /* raise it */
+	c->sql[c->n] = strdup(sql);
+	if (!c->sql[c->n++])
+		exit(2);
+}
+
+/* Accepted statements without parameters, each on one line (read.py documents the format). */
+static inline void corpus_read(struct corpus *c, const char *path)
+{
+	static char sql[1 << 16];
+	char *text = corpus_slurp(path), *next;
+	bool accepted = false;
+
+	sql[0] = '\0';
+	for (char *line = text; line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		if (!*line) {
+			corpus_keep(c, sql, accepted && !strstr(sql, "$1"));
+			sql[0] = '\0';
+		} else if (strncmp(line, "=> ", 3) == 0) {
+			accepted = strncmp(line, "=> accept", 9) == 0;
+		} else if (*line != '#') {
+			if (strlen(sql) + strlen(line) + 2 > sizeof(sql))
+				exit(2);
+			if (*sql)
+				strcat(sql, " ");
+			strcat(sql, line);
+		}
+	}
+	free(text);
+}
+
+static inline int corpus_is_file(const struct dirent *d)
+{
+	size_t n = strlen(d->d_name);
+
+	return n > 7 && strcmp(d->d_name + n - 7, ".corpus") == 0;
+}
+
+static inline void corpus_read_folder(struct corpus *c)
+{
+	struct dirent **files;
+	char path[300];
+	int n = scandir("tests/corpus", &files, corpus_is_file, alphasort);
+
+	for (int i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "tests/corpus/%s", files[i]->d_name);
+		corpus_read(c, path);
+		free(files[i]);
+	}
+	if (n <= 0 || c->n == 0)
+		exit(2);
+	free(files);
+}
+
 static inline void corpus_open(struct corpus *c)
 {
 	static struct policy_report report;
@@ -61,15 +123,7 @@ static inline void corpus_open(struct corpus *c)
 		exit(2);
 	}
 	unlink(path);
-	text = corpus_slurp("tests/corpus/accepted.sql");
-	for (char *line = strtok(text, "\n"); line && c->n < CORPUS_MAX; line = strtok(NULL, "\n")) {
-		if (*line == '#' || strstr(line, "%s"))
-			continue;
-		char *tag = strstr(line, " @");
-		if (tag && strchr("anpqi", tag[2]))
-			*tag = '\0';
-		c->sql[c->n++] = line;
-	}
+	corpus_read_folder(c);
 }
 
 #endif

@@ -20,4 +20,9 @@ INSERT INTO office.homes SELECT i, 1 + i % 6, 'p' || i FROM generate_series(1, 1
 INSERT INTO office.products SELECT i, 'product ' || i, (ARRAY['toys','books','tools'])[1 + i % 3], 10 * i FROM generate_series(1, 12) i;
 INSERT INTO office.regions VALUES ('north', 'N', 100), ('south', 'S', 200), ('east', 'N', 300), ('west', 'S', 400);
 INSERT INTO office.sales SELECT 'b' || i % 40, (ARRAY['x','y','z'])[1 + i % 3], i FROM generate_series(1, 300) i;
+CREATE TABLE media.clicks (person_id text, at timestamp, campaign text, keyword text, cost numeric, bought boolean, rating smallint, weight float8, session uuid);
+INSERT INTO media.clicks SELECT 'p' || (1 + i * 11 % 170), timestamp '2026-02-01 06:00' + i * interval '113 minutes', (ARRAY['spring','summer','brand'])[1 + i % 3], 'k' || i % 8, (i * 13 % 800) / 100.0,
+  CASE WHEN i % 19 = 0 THEN NULL ELSE i % 5 = 0 END, CASE WHEN i % 7 = 0 THEN NULL ELSE 1 + i % 5 END, (i % 150) / 100.0, md5('s' || i % 60)::uuid FROM generate_series(1, 1000) i;
+CREATE TABLE media.hidden (person_id text, amount integer);
+INSERT INTO media.hidden SELECT 'p' || i, i % 10 FROM generate_series(1, 50) i;
 ANALYZE;

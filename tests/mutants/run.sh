@@ -5,57 +5,63 @@ work=$(mktemp -d /tmp/noisegate-mutants-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 survivors=0
 
-# NAME | FILE | sed expression | suite (unit-ROOM or a folder of tests)
-mutants='noise scale halved (laplace)|mechanisms/calibrate.c|s/l1, (u128)EPS_ONE, &num/l1, (u128)EPS_ONE \/ 2, \&num/|unit-mechanisms
-variance without the factor 2|mechanisms/calibrate.c|s/(u128)rho.pico \* 2/(u128)rho.pico * 4/|unit-mechanisms
-laplace magnitude off by one|mechanisms/noise.c|s/(u + t \* v) \/ s/(u + t * v) \/ s + 1/|unit-mechanisms
-gaussian never rejects|mechanisms/noise.c|s/if (keep) {/if (keep || 1) {/|unit-mechanisms
-zero counted twice|mechanisms/noise.c|s/negative \&\& magnitude == 0/negative \&\& magnitude > 99999/|unit-mechanisms
-threshold off by one|mechanisms/select.c|s/threshold - 1)/threshold)/|unit-mechanisms
-threshold ignores the number of groups|mechanisms/select.c|s/(double)groups \* log1p/1.0 * log1p/|unit-mechanisms
-groups at the threshold minus one are shown|mechanisms/select.h|s/noised_units >= threshold/noised_units >= threshold - 1/|unit-mechanisms
-price of a pure mechanism halved|mechanisms/loss.c|s/e \* tanh(e \/ 2)/e * tanh(e \/ 2) \/ 2/|unit-mechanisms
-second value reuses the first noise|mechanisms/released.c|s/noised(m, row, v->column + 1, \&v->noise_sum, \&d->sum, e)/exact_integer(m, row, v->column + 1, \&d->sum, e)/|neighbour
-a charge may exceed the limit by one|budget/ledger.c|s/eps.pico <= b->epsilon.pico/eps.pico <= b->epsilon.pico + 1/|unit-budget
-the charge is not added to the total|budget/ledger.c|s/SET epsilon = epsilon + ?5/SET epsilon = ?5/|unit-budget
-a window opens again when the clock goes back|budget/ledger.c|s/newest > w->start.micros/newest > w->start.micros \&\& 0/|unit-budget
-delta is not halved|budget/ledger.c|s/b->delta.atto \/ 2/b->delta.atto/|unit-budget
-rows are not capped|planner/block_emit.c|s/LEAST(pg_catalog.count(\*)"/GREATEST(pg_catalog.count(*)"/|planner
-partial sums are not capped|planner/block_emit.c|s/rows \* g->hi : 0/1000000 * rows * g->hi : 0/|planner
-groups are not sampled|planner/cost.c|s/ranked = !few/ranked = false/|planner
-units without identity are kept|planner/block_emit.c|s/") IS NOT NULL"/") IS NOT DISTINCT FROM (t1.c1)"/|planner
-one group too many|planner/block_emit.c|s/b->max_groups, "int8"/b->max_groups + 1, "int8"/|planner
-NaN is kept|planner/emit.c|s/OPERATOR(pg_catalog.<=) (1e30)/OPERATOR(pg_catalog.<=) (1e30)::pg_catalog.numeric + (1e30)/|planner
-division by zero raises|planner/functions.def|s/NULLIF(\$2, 0))")/$2)")/|planner
-epsilon is not split between values|planner/cost.c|s/share->epsilon.pico \/ parts/share->epsilon.pico/|unit-planner
-AVG takes its whole share twice|planner/cost.c|s/calibrate_part(p, rows, 2,/calibrate_part(p, rows, 1,/|neighbour
-sensitivity of a sum forgets max_rows|planner/cost.c|s/linf = rows \* reach/linf = reach/|neighbour
-any join between protected tables|planner/unit.c|s/component\[s->number - 1\] != component\[first->number - 1\]/0/|planner
-one owner leaving is not priced|planner/unit.c|s/out->owner_moves = owner_moves(r, first)/out->owner_moves = false/|property
-an outer join ties its partners to each other|planner/unit.c|s/^\t\t\tbreak;$/\t\t\t;/|planner
-any equal columns tie two tables|planner/unit.c|s/return l.table \&\& l.table == m.table/return l.table == m.table/|planner
-a sub-select may group by anything|planner/grouped.c|s/if (flow.unit \&\& !names_unit(d, \&alone))/if (flow.unit \&\& !names_unit(d, \&alone) \&\& 0)/|planner
-IN over protected rows compares anything|planner/semijoin.c|s/if (d->table.rule == RULE_PUBLIC)/if (d)/|planner
-values of one person are not capped|planner/block_emit.c|s/b->max_rows, "int4"/b->max_rows + 1, "int4"/|property
-moments are not capped|planner/block_emit.c|s/squares, 0, rows \* wx \* wx/squares, 0, 100 * rows * wx * wx/|property
-a centred sum is not capped|planner/block_emit.c|s/emit_capped_sum(m, g, row, -rows \* width, rows \* width)/emit_capped_sum(m, g, row, -9 * rows * width, 9 * rows * width)/|property
-rows of a list without a join|planner/rule_rows.c|s/if (!rule_reaches_own(b, s) ||/if (/|rules
-columns of a custom rule come out|planner/rule_custom.c|s/if (is_custom(x) \&\& column_set_has(/if (0 \&\& column_set_has(/|rules
-exact rules beside noise|planner/rules.c|s/if (b->dp \&\& exact)/if (0)/|rules
-a fingerprint may be compared with text|planner/bind_type.c|s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/|planner'
+# NAME ~ FILE ~ sed expression ~ suite (unit-ROOM or a folder of tests)
+mutants='noise scale halved (laplace)~mechanisms/calibrate.c~s/l1, (u128)EPS_ONE, &num/l1, (u128)EPS_ONE \/ 2, \&num/~unit-mechanisms
+variance without the factor 2~mechanisms/calibrate.c~s/(u128)rho.pico \* 2/(u128)rho.pico * 4/~unit-mechanisms
+laplace magnitude off by one~mechanisms/noise.c~s/(u + t \* v) \/ s/(u + t * v) \/ s + 1/~unit-mechanisms
+gaussian never rejects~mechanisms/noise.c~s/if (keep) {/if (keep || 1) {/~unit-mechanisms
+zero counted twice~mechanisms/noise.c~s/negative \&\& magnitude == 0/negative \&\& magnitude > 99999/~unit-mechanisms
+threshold off by one~mechanisms/select.c~s/threshold - 1)/threshold)/~unit-mechanisms
+threshold ignores the number of groups~mechanisms/select.c~s/(double)groups \* log1p/1.0 * log1p/~unit-mechanisms
+groups at the threshold minus one are shown~mechanisms/select.h~s/noised_units >= threshold/noised_units >= threshold - 1/~unit-mechanisms
+price of a pure mechanism halved~mechanisms/loss.c~s/e \* tanh(e \/ 2)/e * tanh(e \/ 2) \/ 2/~unit-mechanisms
+second value reuses the first noise~mechanisms/released.c~s/noised(m, row, v->column + 1, \&v->noise_sum, \&d->sum, e)/exact_integer(m, row, v->column + 1, \&d->sum, e)/~neighbour
+a charge may exceed the limit by one~budget/ledger.c~s/eps.pico <= b->epsilon.pico/eps.pico <= b->epsilon.pico + 1/~unit-budget
+the charge is not added to the total~budget/ledger.c~s/SET epsilon = epsilon + ?5/SET epsilon = ?5/~unit-budget
+a window opens again when the clock goes back~budget/ledger.c~s/newest > w->start.micros/newest > w->start.micros \&\& 0/~unit-budget
+delta is not halved~budget/ledger.c~s/b->delta.atto \/ 2/b->delta.atto/~unit-budget
+rows are not capped~planner/block_emit.c~s/LEAST(pg_catalog.count(\*)"/GREATEST(pg_catalog.count(*)"/~planner
+partial sums are not capped~planner/block_emit.c~s/rows \* g->hi : 0/1000000 * rows * g->hi : 0/~planner
+groups are not sampled~planner/cost.c~s/ranked = !few/ranked = false/~planner
+units without identity are kept~planner/block_emit.c~s/") IS NOT NULL"/") IS NOT NULL IS NOT NULL"/~planner
+one group too many~planner/block_emit.c~s/b->max_groups, "int8"/b->max_groups + 1, "int8"/~planner
+NaN is kept~planner/emit.c~s/OPERATOR(pg_catalog.<=) (1e30)/OPERATOR(pg_catalog.<>) (1e30)/~planner
+division by zero raises~planner/functions.def~s/NULLIF(\$2, 0))")/$2)")/~planner
+epsilon is not split between values~planner/cost.c~s/share->epsilon.pico \/ parts/share->epsilon.pico/~unit-planner
+AVG takes its whole share twice~planner/cost.c~s/calibrate_part(p, rows, 2,/calibrate_part(p, rows, 1,/~neighbour
+sensitivity of a sum forgets max_rows~planner/cost.c~s/linf = rows \* reach/linf = reach/~neighbour
+any join between protected tables~planner/unit.c~s/component\[s->number - 1\] != component\[first->number - 1\]/0/~planner
+one owner leaving is not priced~planner/unit.c~s/out->owner_moves = owner_moves(r, first)/out->owner_moves = false/~property
+an outer join ties its partners to each other~planner/unit.c~s/^\t\t\tbreak;$/\t\t\t;/~planner
+any equal columns tie two tables~planner/unit.c~s/return l.table \&\& l.table == m.table/return l.table == m.table/~planner
+a sub-select may group by anything~planner/grouped.c~s/if (flow.unit \&\& !names_unit(d, \&alone))/if (flow.unit \&\& !names_unit(d, \&alone) \&\& 0)/~planner
+IN over protected rows compares anything~planner/semijoin.c~s/if (d->table.rule == RULE_PUBLIC)/if (d)/~planner
+values of one person are not capped~planner/block_emit.c~s/b->max_rows, "int4"/b->max_rows + 1, "int4"/~property
+moments are not capped~planner/block_emit.c~s/squares, 0, rows \* wx \* wx/squares, 0, 100 * rows * wx * wx/~property
+a centred sum is not capped~planner/block_emit.c~s/emit_capped_sum(m, g, row, -rows \* width, rows \* width)/emit_capped_sum(m, g, row, -9 * rows * width, 9 * rows * width)/~property
+rows of a list without a join~planner/rule_rows.c~s/if (!rule_reaches_own(b, s) ||/if (/~rules
+columns of a custom rule come out~planner/rule_custom.c~s/if (is_custom(x) \&\& column_set_has(/if (0 \&\& column_set_has(/~rules
+exact rules beside noise~planner/rules.c~s/if (b->dp \&\& exact)/if (0)/~rules
+a fingerprint may be compared with text~planner/bind_type.c~s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/~planner'
 
 printf '%-52s %-18s %s\n' mutant suite result
-while IFS='|' read -r name file change suite; do
+tree() { rm -rf "$work/tree" && mkdir "$work/tree" && git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$work/tree" && cp -r build "$work/tree/build"; }
+run() { # SUITE, in the tree
+	case $1 in
+	unit-*) make -s "$1" ;;
+	*) BUILD=build bash "tests/$1/suite.sh" ;;
+	esac
+}
+while IFS='~' read -r name file change suite; do
 	[ -z "${1:-}" ] || [[ "$name" == *"$1"* ]] || continue
-	rm -rf "$work/tree" && mkdir "$work/tree" && git ls-files | cpio -pdm --quiet "$work/tree"
-	cp -r build "$work/tree/build"
+	tree || { echo "cannot copy the tree"; exit 1; }
 	sed -i "$change" "$work/tree/$file"
+	# a mutant that changes nothing, or does not compile, proves nothing
 	if cmp -s "$file" "$work/tree/$file"; then result="NOT APPLIED"; survivors=$((survivors + 1))
-	elif ( cd "$work/tree" && make -s -j2 all >/dev/null 2>&1 && case $suite in
-		unit-*) make -s "$suite" ;;
-		*) BUILD=build bash "tests/$suite/suite.sh" ;;
-	esac ) >"$work/log" 2>&1 </dev/null; then result="SURVIVED"; survivors=$((survivors + 1))
-	else result="killed by $(grep -m1 -oE '^not ok .{0,60}|[a-z_]+::[a-z_0-9]+' "$work/log" || echo "$suite")"; fi
+	elif ! ( cd "$work/tree" && make -s -j2 WARN=-w all ) >"$work/log" 2>&1 </dev/null; then result="DOES NOT BUILD"; survivors=$((survivors + 1))
+	elif ( cd "$work/tree" && export MAKEFLAGS=WARN=-w && run "$suite" ) >"$work/log" 2>&1 </dev/null; then result="SURVIVED"; survivors=$((survivors + 1))
+	elif ! why=$(grep -m1 -aoE '^not ok .{0,70}|FAIL\] [a-z_]+::[a-z_0-9]+' "$work/log"); then result="NO VERDICT: $(tail -n1 "$work/log" | cut -c1-60)"; survivors=$((survivors + 1))
+	else result="killed by $why"; fi
 	printf '%-52s %-18s %s\n' "$name" "$suite" "$result"
 done <<<"$mutants"
 echo "$survivors survivors"

@@ -1,9 +1,76 @@
-/* Reads SQL statements, one a line, and prints each one's plan or refusal as a JSON line.  usage: plan_tool POLICY */
+/*
+ * Reads SQL statements, one a line, and prints each one's plan or refusal as a JSON line.  usage: plan_tool POLICY [SCHEMA,... [TIMEZONE]]
+ * Parameters follow the statement, each behind a byte 0x1F: OID:TEXT, OID:TEXT ...; OID alone is SQL NULL.
+ */
+#include "mechanisms/quantile.h"
 #include "planner/plan.h"
 #include "policies/load.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { NAMES_MAX = 16 };
+
+/* Combinations of public keys, -1 without any, 0 when a public table says them as the query runs. */
+static void print_domain(struct wr *w, const struct plan_block *b)
+{
+	const struct release_spec *spec = &b->spec;
+	long long product = spec->selection == SELECT_ALL && spec->n_keys > 0 ? 1 : -1;
+
+	for (size_t i = 0; product > 0 && i < spec->n_keys; i++)
+		product *= b->domains && b->domains[i].sql ? 0 : (long long)spec->n_domain[i];
+	wr_fmt(w, "%lld", product);
+}
+
+static void print_noise(struct wr *w, const char *separator, const struct noise *n, unsigned shift)
+{
+	wr_fmt(w, "%s{\"gaussian\":%s,\"num\":", separator, n->kind == NOISE_GAUSSIAN ? "true" : "false");
+	number_put_i128(w, (i128)n->num);
+	wr_fmt(w, ",\"den\":%llu,\"shift\":%u}", (unsigned long long)n->den, shift);
+}
+
+/* What a value draws for each group, in the order of its exact integers; a quantile's noise is that of every node of its levels. */
+static void print_draws(struct wr *w, const struct release_value *v)
+{
+	size_t n = v->shared || v->kind == RELEASE_EXACT ? 0 : v->kind == RELEASE_MOMENT ? v->n_parts : v->kind == RELEASE_AVG ? 2 : 1;
+
+	wr_fmt(w, ",\"levels\":%u,\"draws\":[", v->kind == RELEASE_QUANTILE ? quantile_levels(&v->tree) : 1);
+	for (size_t i = 0; i < n; i++) {
+		if (v->kind == RELEASE_MOMENT)
+			print_noise(w, i ? "," : "", &v->parts[i].noise, v->parts[i].shift);
+		else
+			print_noise(w, i ? "," : "", i == 0 ? &v->noise : &v->noise_sum, 0);
+	}
+	wr_str(w, "]");
+}
+
+/* The block's price: what its draws may cost. */
+static void print_price(struct wr *w, const struct plan_block *b)
+{
+	wr_fmt(w, "\"epsilon\":%llu,\"rho\":%llu,\"delta\":%llu,\"tables\":[", (unsigned long long)b->figures.epsilon.pico, (unsigned long long)b->figures.rho.pico,
+	       (unsigned long long)b->figures.delta.atto);
+	for (size_t i = 0; i < b->n_tables; i++)
+		wr_fmt(w, "%s[\"%s.%s\",%s]", i ? "," : "", b->tables[i]->schema, b->tables[i]->name, b->tables[i]->rule == RULE_DIFFERENTIAL_PRIVACY ? "true" : "false");
+	wr_str(w, "],\"units\":");
+	if (b->spec.selection == SELECT_THRESHOLD) {
+		print_noise(w, "", &b->spec.units_noise, 0);
+		wr_str(w, ",\"threshold\":");
+		number_put_i128(w, b->spec.threshold);
+	} else {
+		wr_str(w, "null");
+	}
+}
+
+static void print_charges(struct wr *w, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_charges; i++) {
+		const struct plan_charge *c = &plan->charges[i];
+		wr_fmt(w, "%s{\"table\":\"%s.%s\",\"pure\":%s,\"epsilon\":%llu,\"rho\":%llu,\"delta\":%llu}", i ? "," : "", c->budget->schema, c->budget->table,
+		       c->budget->accounting == ACCOUNTING_PURE ? "true" : "false", (unsigned long long)c->epsilon.pico, (unsigned long long)c->rho.pico,
+		       (unsigned long long)c->delta.atto);
+	}
+}
 
 static void print_block(struct wr *w, const struct plan_block *b)
 {
@@ -18,15 +85,65 @@ static void print_block(struct wr *w, const struct plan_block *b)
 		else
 			wr_str(w, "null");
 	}
-	wr_str(w, "],\"values\":[");
+	wr_str(w, "],\"unit\":");
+	wr_json(w, b->figures.unit ? b->figures.unit : "");
+	wr_fmt(w, ",\"max_rows\":%lld,\"mechanism\":\"%s\",\"owner_moves\":%s,\"domain\":", (long long)b->figures.max_rows, b->figures.mechanism,
+	       b->figures.owner_moves ? "true" : "false");
+	print_domain(w, b);
+	wr_str(w, ",");
+	print_price(w, b);
+	wr_str(w, ",\"values\":[");
 	for (size_t i = 0; i < b->spec.n_values; i++) {
 		const struct release_value *v = &b->spec.values[i];
 		wr_fmt(w, "%s{\"kind\":%d,\"column\":%zu,\"linf\":", i ? "," : "", (int)v->kind, v->column);
 		number_put_i128(w, b->columns[b->spec.n_keys + i].linf);
 		wr_str(w, ",\"spread\":");
 		number_put_i128(w, b->columns[b->spec.n_keys + i].linf_sum);
-		wr_fmt(w, ",\"shared\":%zu,\"parts\":%zu,\"width_x\":%lld,\"width_y\":%lld}", v->shared, v->n_parts,
+		wr_fmt(w, ",\"shared\":%zu,\"parts\":%zu,\"width_x\":%lld,\"width_y\":%lld", v->shared, v->n_parts,
 		       (long long)(v->moment_bounds.hi_x - v->moment_bounds.lo_x), (long long)(v->moment_bounds.hi_y - v->moment_bounds.lo_y));
+		print_draws(w, v);
+		wr_str(w, "}");
+	}
+	wr_str(w, "]}");
+}
+
+/* Cuts s at each separator. */
+static size_t cut(char *s, char separator, const char **out, size_t max)
+{
+	size_t n = 0;
+
+	while (s && n < max) {
+		out[n++] = s;
+		s = strchr(s, separator);
+		if (s)
+			*s++ = '\0';
+	}
+	return n;
+}
+
+/* "OID:TEXT": the pieces behind the statement. */
+static size_t read_params(const char **pieces, size_t n, struct plan_param *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		char *colon = strchr(pieces[i], ':');
+		out[i] = (struct plan_param){ .type_oid = (uint32_t)strtoul(pieces[i], NULL, 10), .known = true, .text = colon ? colon + 1 : NULL };
+	}
+	return n;
+}
+
+static void print_plan(struct wr *w, const struct plan *plan)
+{
+	wr_fmt(w, "{\"direct\":%s,\"outputs\":[", plan->n_outputs ? "true" : "false");
+	for (size_t i = 0; i < plan->n_outputs; i++)
+		wr_fmt(w, "%s%zu", i ? "," : "", plan->outputs[i].column);
+	wr_str(w, "],\"post\":");
+	wr_json(w, plan->sidecar_sql);
+	wr_str(w, ",\"charges\":[");
+	print_charges(w, plan);
+	wr_str(w, "],\"blocks\":[");
+	for (size_t i = 0; i < plan->n_blocks; i++) {
+		wr_str(w, i ? "," : "");
+		print_block(w, &plan->blocks[i]);
 	}
 	wr_str(w, "]}");
 }
@@ -35,15 +152,19 @@ int main(int argc, char **argv)
 {
 	static struct policy_report problems;
 	static char line[1 << 18];
-	static const char *const path[] = { "shop", "public" };
-	const struct plan_settings s = { .analyst = "lab", .search_path = path, .n_search_path = 2, .timezone = "Europe/Berlin", .confidence = 0.95 };
+	static char standard[] = "shop,public";
+	const char *path[NAMES_MAX], *pieces[NAMES_MAX];
+	struct plan_param params[NAMES_MAX];
+	struct plan_settings s = { .analyst = "lab", .search_path = path, .timezone = argc > 3 ? argv[3] : "Europe/Berlin", .confidence = 0.95,
+				   .now_micros = argc > 2 ? (int64_t)1790000000 * 1000000 : 0 };
 	const struct policy *p;
 	struct arena model, a;
 	struct error e;
 
 	arena_init(&model, 1 << 26);
 	arena_init(&a, 1 << 28);
-	if (argc != 2 || !policy_load(&model, argv[1], &p, &problems, &e)) {
+	s.n_search_path = cut(argc > 2 ? argv[2] : standard, ',', path, NAMES_MAX);
+	if (argc < 2 || !policy_load(&model, argv[1], &p, &problems, &e)) {
 		fprintf(stderr, "%s\n", e.message);
 		return 1;
 	}
@@ -52,9 +173,10 @@ int main(int argc, char **argv)
 		struct statements st;
 		struct wr w;
 		line[strcspn(line, "\n")] = '\0';
+		size_t n = read_params(pieces + 1, cut(line, 0x1F, pieces, NAMES_MAX) - 1, params);
 		wr_init(&w, &a, 1 << 24);
 		e = ERROR_INIT;
-		if (!statements_parse(&a, line, &st, &e) || (st.n == 1 && st.items[0].kind == STATEMENT_QUERY && !plan_make(&a, p, &s, line, NULL, 0, &plan, &e))) {
+		if (!statements_parse(&a, line, &st, &e) || (st.n == 1 && st.items[0].kind == STATEMENT_QUERY && !plan_make(&a, p, &s, line, params, n, &plan, &e))) {
 			wr_fmt(&w, "{\"state\":\"%s\",\"position\":%d,\"rule\":", error_sqlstate(e.code), e.position);
 			wr_json(&w, e.rule);
 			wr_str(&w, ",\"message\":");
@@ -65,14 +187,7 @@ int main(int argc, char **argv)
 		} else if (st.n != 1 || st.items[0].kind != STATEMENT_QUERY) {
 			wr_str(&w, "{\"command\":true}");
 		} else {
-			wr_fmt(&w, "{\"direct\":%s,\"post\":", plan->n_outputs ? "true" : "false");
-			wr_json(&w, plan->sidecar_sql);
-			wr_str(&w, ",\"blocks\":[");
-			for (size_t i = 0; i < plan->n_blocks; i++) {
-				wr_str(&w, i ? "," : "");
-				print_block(&w, &plan->blocks[i]);
-			}
-			wr_str(&w, "]}");
+			print_plan(&w, plan);
 		}
 		printf("%s\n", wr_text(&w));
 		fflush(stdout);

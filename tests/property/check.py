@@ -8,13 +8,21 @@ import random
 import subprocess
 import sys
 import tempfile
+from types import SimpleNamespace
 
 import psycopg
+
+import grammar
+import known
+import mutants
+import price
+import shapes
 
 tool, dsn, seed, worlds, queries = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
 db = psycopg.connect(dsn)
 UNITS = [f"u{i}" for i in range(7)]
 SALT = "12345"
+POLICY_TYPES = {"word": "text", "float": "double precision"}
 
 
 # --- a world: tables, policy, rows --------------------------------------------------------------------------------------------------
@@ -22,17 +30,17 @@ class Column:
     def __init__(self, name, kind, rnd):
         self.name, self.kind = name, kind
         self.bounds = None
-        if kind in ("integer", "numeric"):
+        if kind in ("integer", "numeric", "float"):
             low = rnd.choice([-50, -10, 0, 0, 3])
             self.bounds = (low, low + rnd.choice([1, 10, 100]))
         self.grid = rnd.choice(["0.01", "0.5", "1", "0.05"])
         self.values = kind == "word" and rnd.random() < 0.5
 
     def policy(self):
-        text = f"{self.name}: {{ type: {'text' if self.kind == 'word' else self.kind}"
+        text = f"{self.name}: {{ type: {POLICY_TYPES.get(self.kind, self.kind)}"
         if self.bounds:
             text += f", bounds: [{self.bounds[0]}, {self.bounds[1]}]"
-        if self.kind == "numeric":
+        if self.kind in ("numeric", "float"):
             text += f", grid: {self.grid}"
         if self.values:
             text += ", values: [a, b, c]"
@@ -45,6 +53,8 @@ class Column:
             return rnd.randrange(-80, 160)
         if self.kind == "numeric":
             return rnd.choice(["NaN", f"{rnd.randrange(-600, 1600) / 10}", "1000000", "0.005"])
+        if self.kind == "float":
+            return rnd.choice(["NaN", "Infinity", "-Infinity", "-1e300", f"{rnd.randrange(-600, 1600) / 10}", "0.1"])
         if self.kind == "boolean":
             return rnd.random() < 0.5
         if self.kind == "date":
@@ -55,10 +65,10 @@ class Column:
 class Table:
     def __init__(self, number, rnd, parent):
         self.name, self.parent, self.owner = f"t{number}", parent, rnd.choice("op")
-        if parent:
+        if parent and rnd.random() < 0.7:
             self.owner = parent.owner
-        kinds = ["integer", "numeric", "word", "boolean", "date"]
-        self.columns = [Column(f"{'inwbd'[kinds.index(k)]}{i}", k, rnd) for i, k in enumerate(rnd.sample(kinds, 3) + [rnd.choice(kinds)])]
+        kinds = ["integer", "numeric", "word", "boolean", "date", "float"]
+        self.columns = [Column(f"{'inwbdf'[kinds.index(k)]}{i}", k, rnd) for i, k in enumerate(rnd.sample(kinds, 3) + [rnd.choice(kinds)])]
         self.rows, self.groups = rnd.randrange(1, 5), rnd.randrange(1, 4)
         self.single = not parent and rnd.random() < 0.3  # one row a person, declared unique
 
@@ -69,9 +79,8 @@ class Table:
         return f'  - {{ name: shop.{self.name}, owner: {self.owner}, rule: differential_privacy, unit: {{ person: "{unit}" }}, contribution: {{ max_rows: {self.rows}, max_groups: {self.groups} }}, columns: {{ {columns} }} }}\n'
 
     def create(self):
-        kinds = {"word": "text"}
         own = "ref integer" if self.parent else "u text" + (" UNIQUE" if self.single else "")
-        db.execute(f"CREATE TABLE shop.{self.name} ({own}, id integer UNIQUE, " + ", ".join(f"{c.name} {kinds.get(c.kind, c.kind)}" for c in self.columns) + ")")
+        db.execute(f"CREATE TABLE shop.{self.name} ({own}, id integer UNIQUE, " + ", ".join(f"{c.name} {POLICY_TYPES.get(c.kind, c.kind)}" for c in self.columns) + ")")
 
     def fill(self, rnd):
         people = UNITS if self.single else None
@@ -84,6 +93,8 @@ class Table:
 
 
 class World:
+    mutant = None
+
     def __init__(self, rnd):
         self.tables = []
         for i in range(rnd.randrange(2, 5)):
@@ -91,8 +102,15 @@ class World:
             self.tables.append(Table(i, rnd, rnd.choice(roots) if roots and rnd.random() < 0.35 else None))
         text = "version: 1\ncollaboration: w\nupstream: { dsn: \"\" }\nmembers: [ { name: o, abilities: [contribute] }, { name: p, abilities: [contribute] }, { name: lab, abilities: [query] } ]\nprivacy_units: { person: { type: text } }\ntables:\n"
         text += "".join(t.policy() for t in self.tables)
-        text += "  - { name: shop.pub, owner: o, rule: public, columns: { k: { type: integer }, word: { type: text } } }\nbudgets:\n"
+        text += "  - { name: shop.pub, owner: o, rule: public, columns: { k: { type: integer }, word: { type: text" + rnd.choice(["", ", domain: true"]) + " } } }\nbudgets:\n"
         text += "".join(f"  - {{ owner: {t.owner}, table: {t.name}, analyst: lab, epsilon: 10, delta: 1e-6, accounting: {rnd.choice(['pure', 'zcdp'])} }}\n" for t in self.tables)
+        self.start(text)
+        for t in self.tables:
+            t.create()
+            t.fill(rnd)
+        db.execute("CREATE TABLE shop.pub AS SELECT n % 9 AS k, 'w' || n % 4 AS word FROM generate_series(1, 12) n")
+
+    def start(self, text):
         self.policy = text
         self.file = tempfile.NamedTemporaryFile("w", suffix=".yaml")
         self.file.write(text)
@@ -100,34 +118,49 @@ class World:
         self.tool = subprocess.Popen([tool, self.file.name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         db.execute("DROP SCHEMA IF EXISTS shop CASCADE")
         db.execute("CREATE SCHEMA shop")
-        for t in self.tables:
-            t.create()
-            t.fill(rnd)
-        db.execute("CREATE TABLE shop.pub AS SELECT n % 9 AS k, 'w' || n % 4 AS word FROM generate_series(1, 12) n")
 
     def plan(self, sql):
         self.tool.stdin.write(sql + "\n")
         self.tool.stdin.flush()
-        return json.loads(self.tool.stdout.readline())
+        p = json.loads(self.tool.stdout.readline())
+        if self.mutant and "blocks" in p:
+            self.mutant(p)
+        return p
 
     def close(self):
         self.tool.stdin.close()
         self.tool.wait()
 
 
+class Known(World):
+    """A world that is written down."""
+
+    def __init__(self):
+        self.tables = [SimpleNamespace(name=name, owner=owner, parent=None) for name, owner in known.TABLES]
+        self.start(known.POLICY)
+        db.execute(known.DATA)
+
+
 # --- a query: parts that can be dropped -----------------------------------------------------------------------------------------------
 class Query:
     def __init__(self, world, rnd):
         self.keys, self.sets, self.where = [], "", []
-        self.source, columns = relation(world, rnd, 0)
+        which = rnd.random()
+        self.source, columns = (grammar.relation(world, rnd, condition) if which < 0.4 else shapes.relation(world, rnd) if which < 0.7 else relation(world, rnd, 0))
         self.columns = columns
         self.values = [aggregate(columns, rnd) for _ in range(rnd.randrange(1, 4))]
         self.keys = [key(columns, rnd) for _ in range(rnd.randrange(0, 3))]
         if len(self.keys) and rnd.random() < 0.15:
             self.sets = rnd.choice(["ROLLUP", "CUBE"])
         self.where = [condition(columns, rnd) for _ in range(rnd.randrange(0, 3))]
+        self.beside = rnd.choice(world.tables).name if rnd.random() < 0.1 else None
 
     def sql(self):
+        """With or without a second protected query beside it."""
+        text = self.alone()
+        return text if not self.beside else f"WITH one AS ({text}), two AS (SELECT count(*) AS n FROM {self.beside}) SELECT one.*, two.n FROM one, two"
+
+    def alone(self):
         text = "SELECT " + ", ".join(self.keys + self.values) + " FROM " + self.source
         if self.where:
             text += " WHERE " + " AND ".join(self.where)
@@ -146,6 +179,11 @@ class Query:
                 setattr(q, part, getattr(self, part)[:i] + getattr(self, part)[i + 1:])
                 q.sets = q.sets if q.keys else ""
                 yield q
+        if self.beside:
+            q = object.__new__(Query)
+            q.__dict__.update(self.__dict__)
+            q.beside = None
+            yield q
         if self.sets:
             q = object.__new__(Query)
             q.__dict__.update(self.__dict__)
@@ -153,40 +191,47 @@ class Query:
             yield q
 
 
+def plain(columns):
+    """Columns that are neither a unit nor a key that leads to one."""
+    return [c for c in columns if c[1] in ("integer", "numeric", "float", "word", "boolean", "date")]
+
+
 def of(columns, *kinds):
     return [c for c in columns if c[1] in kinds]
 
 
 def aggregate(columns, rnd):
-    numbers = [c for c in of(columns, "integer", "numeric") if c[2]]
+    numbers = [c for c in of(columns, "integer", "numeric", "float") if c[2]]
     name = rnd.choice(columns)[0]
     makers = ["count(*)", f"count({name})", f"count(DISTINCT {name})"]
     if numbers:
         x, y = rnd.choice(numbers)[0], rnd.choice(numbers)[0]
         makers += [f"sum({x})", f"avg({x})", f"sum({x} + {y})", f"sum(least(greatest({x}, -3), 7))", f"stddev({x})", f"corr({x}, {y})", f"max({x})",
-                   f"percentile_cont(0.5) WITHIN GROUP (ORDER BY {x})", f"sum(CASE WHEN {condition(columns, rnd)} THEN {x} ELSE 0 END)", f"sum({x} % 7)", f"regr_slope({y}, {x})"]
+                   f"percentile_cont(0.5) WITHIN GROUP (ORDER BY {x})", f"sum(CASE WHEN {condition(columns, rnd)} THEN {x} ELSE 0 END)", f"sum({x} % 7)", f"sum({x} * {y})", f"avg(-{x})", f"min({x})", f"sum(abs({x} - {y}))", f"avg(coalesce({x}, 1))", f"regr_slope({y}, {x})"]
     made = rnd.choice(makers)
     return made + (f" FILTER (WHERE {condition(columns, rnd)})" if rnd.random() < 0.2 and not made.startswith("percentile") else "")
 
 
 def key(columns, rnd):
-    name, kind = rnd.choice([c for c in columns if c[1] != "unit"])[:2]
+    name, kind = rnd.choice(plain(columns))[:2]
     if kind == "integer":
         return rnd.choice([name, f"{name} > 5", f"{name} / 20"])
-    if kind == "numeric":
-        return f"round({name}, 0)"
+    if kind in ("numeric", "float"):
+        return f"round({name}::numeric, 0)"
     if kind == "date":
         return rnd.choice([name, f"extract(month FROM {name})", f"date_trunc('month', {name}::timestamp)"])
     return rnd.choice([name, f"CASE WHEN {name} IS NULL THEN 'x' ELSE 'y' END"])
 
 
 def condition(columns, rnd):
-    name, kind = rnd.choice([c for c in columns if c[1] != "unit"])[:2]
-    return {"integer": f"{name} < 60", "numeric": f"{name} BETWEEN -5 AND 90", "word": f"{name} IN ('a', 'b', 'c')", "boolean": f"{name} IS NOT FALSE", "date": f"{name} >= '2026-01-11'"}[kind]
+    if rnd.random() < 0.2:
+        return rnd.choice(["({} OR {})", "NOT ({} AND {})", "(CASE WHEN {} THEN {} END)"]).format(condition(columns, rnd), condition(columns, rnd))
+    name, kind = rnd.choice(plain(columns))[:2]
+    return {"integer": f"{name} < 60", "numeric": f"{name} BETWEEN -5 AND 90", "float": f"{name} > 0.5", "word": f"{name} IN ('a', 'b', 'c')", "boolean": f"{name} IS NOT FALSE", "date": f"{name} >= '2026-01-11'"}[kind]
 
 
 def names_of(t, alias):
-    return [(f"{alias}.{c.name}", c.kind, c.bounds) for c in t.columns]
+    return shapes.columns_of(t, alias)
 
 
 def unit_of(t, alias):
@@ -323,6 +368,9 @@ def violation(world, query, gone, owner):
     p = world.plan(query.sql())
     if "blocks" not in p:
         return None, p, 0
+    fault = price.plan_fault(p)
+    if fault:
+        return fault, p, 0
     before = [rows(b) for b in p["blocks"]]
     db.execute("SAVEPOINT with_everyone")
     leave(world, gone, owner)
@@ -354,31 +402,66 @@ def shrink(world, query, gone, owner):
     return query
 
 
-cases = refused = tight = 0
-reasons = {}
-for number in range(worlds):
-    rnd = random.Random(seed * 1000003 + number)
-    world = World(rnd)
-    for _ in range(queries):
-        query, gone, owner = Query(world, rnd), rnd.choice(UNITS), rnd.choice([None, None, "o", "p"])
-        why, p, worst = violation(world, query, gone, owner)
+class Count:
+    def __init__(self):
+        self.cases = self.refused = self.tight = 0
+        self.reasons = {}
+
+    def note(self, p, worst):
         if "blocks" not in p:
-            refused += 1
-            reasons[p["rule"]] = reasons.get(p["rule"], 0) + 1
-            continue
-        cases += 1
-        tight += worst == 1
-        if why:
-            query = shrink(world, query, gone, owner)
-            why = violation(world, query, gone, owner)[0]
-            print(f"not ok property   seed {seed} world {number}: {why}\n{query.sql()}\nremoved: {gone} of {owner or 'all owners'}\n{world.policy}")
-            for t in world.tables:
-                for r in db.execute(f"SELECT * FROM shop.{t.name}").fetchall():
-                    print(t.name, r)
-            sys.exit(1)
-    world.close()
-    db.rollback()
-print(f"# {cases} cases, {tight} of them use a limit in full, {refused} refused: {dict(sorted(reasons.items(), key=lambda x: -x[1])[:6])}")
-ok = cases >= worlds * queries * 0.7 and tight > cases / 20
-print(("ok " if ok else "not ok ") + f"one person removed moves the exact values by at most what the plan says, in {cases} random cases")
-sys.exit(not ok)
+            self.refused += 1
+            self.reasons[p["rule"]] = self.reasons.get(p["rule"], 0) + 1
+            return
+        self.cases += 1
+        self.tight += worst == 1
+
+
+def explain(number, world, query, gone, owner):
+    query = shrink(world, query, gone, owner)
+    why = violation(world, query, gone, owner)[0]
+    print(f"not ok property   seed {seed} world {number}: {why}\n{query.sql()}\nremoved: {gone} of {owner or 'all owners'}\n{world.policy}")
+    for t in world.tables:
+        for r in db.execute(f"SELECT * FROM shop.{t.name}").fetchall():
+            print(t.name, r)
+
+
+def run(count, worlds, mutant=None):
+    """Whether every case held; without a mutant the first that did not is shrunk and printed."""
+    for number in range(worlds):
+        rnd = random.Random(seed * 1000003 + number)
+        world = World(rnd)
+        world.mutant = mutant
+        try:
+            for _ in range(queries):
+                query, gone, owner = Query(world, rnd), rnd.choice(UNITS), rnd.choice([None, None, "o", "p"])
+                why, p, worst = violation(world, query, gone, owner)
+                count.note(p, worst)
+                if why:
+                    if not mutant:
+                        explain(number, world, query, gone, owner)
+                    return False
+        finally:
+            world.close()
+            db.rollback()
+    return True
+
+
+count = Count()
+good = run(count, worlds)
+print(f"# {count.cases} cases, {count.tight} of them use a limit in full, {count.refused} refused: {dict(sorted(count.reasons.items(), key=lambda x: -x[1])[:6])}")
+good = good and count.cases >= worlds * queries * 0.7 and count.tight > count.cases / 20
+print(("ok " if good else "not ok ") + f"one person removed moves the exact values by at most what the plan says and charges, in {count.cases} random cases", flush=True)
+world = Known()
+for sql, gone in known.CASES:
+    results = [violation(world, SimpleNamespace(sql=lambda: sql), gone, owner) for owner in (None, "o", "p")]
+    why = next((w for w, _, _ in results if w), None)
+    good = good and not why
+    print(("not ok " if why else "ok ") + f"known case{'' if 'blocks' in results[0][1] else ' (refused)'}: {sql}   {why or ''}", flush=True)
+world.close()
+db.rollback()
+for name, mutant in mutants.ALL.items():
+    tries = Count()
+    caught = not run(tries, min(worlds, 40), mutant)
+    good = good and caught
+    print(("ok " if caught else "not ok ") + f"a wrong plan is caught after {tries.cases} cases: {name}", flush=True)
+sys.exit(not good)

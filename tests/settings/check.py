@@ -18,6 +18,10 @@ def check(name, ok, why=""):
 
 
 text = open(policy).read().replace("epsilon: 6, delta", "epsilon: 100, delta").replace("epsilon: 0.5, max_epsilon: 2", "epsilon: 0.2, max_epsilon: 1")
+verifier = text.split('password: "')[1].split('"')[0]
+text = text.replace("members:\n", "members:\n  - { name: lab, abilities: [query, receive] }\n")
+text = text.replace("logins:\n", f'logins:\n  - {{ user: lea, member: lab, password: "{verifier}" }}\n  - {{ user: bob, member: publisher, password: "{verifier}" }}\n')
+text += "  - { owner: brand, table: customers, analyst: lab, epsilon: 50, accounting: pure, per_query: { epsilon: 0.5, max_epsilon: 2 } }\n"
 path = w + "/settings.yaml"
 open(path, "w").write(text)
 ready = path + ".port"
@@ -25,7 +29,13 @@ proxy = subprocess.Popen([ng, "serve", "-c", path, "--ready-file", ready], stdin
 while not os.path.exists(ready):
     time.sleep(0.02)
     assert proxy.poll() is None
-c = psycopg.connect(f"host=127.0.0.1 port={open(ready).read()} user=ana password={os.environ['PGPASSWORD']} dbname=campaign sslmode=require", autocommit=True)
+
+
+def login(user):
+    return psycopg.connect(f"host=127.0.0.1 port={open(ready).read()} user={user} password={os.environ['PGPASSWORD']} dbname=campaign sslmode=require", autocommit=True)
+
+
+c = login("ana")
 up = psycopg.connect(f"host={w}/pg/sock user=owner dbname=campaign", autocommit=True)
 
 
@@ -57,12 +67,59 @@ for wanted in ("50", "±20", "+-10"):
     check(f"error {wanted}: expected ±{half}, within it and not far below", half <= limit and half > 0.9 * limit - 1, lines)
     check(f"error {wanted}: a smaller error costs more", loose is None or rho > loose, (rho, loose))
     loose = rho
-for bad in ("5%", "-3", "0", "abc", "1e999", "NaN"):
-    check(f"error '{bad}' is refused", state(f"SET noisegate.error = '{bad}'").startswith("22023"), state(f"SET noisegate.error = '{bad}'"))
+for bad in ("-3", "0", "abc", "1e999", "NaN", "0%", "-5%", "101%", "%", "5%%", "±", "1e-400%", "5%; SELECT 1", "٥%", "9" * 5000):
+    check(f"error '{bad[:20]}' is refused", state(f"SET noisegate.error = '{bad}'").startswith("22023"), state(f"SET noisegate.error = '{bad}'"))
 c.execute("SET noisegate.error = '0.0001'")
 check("an error out of reach is refused, with what can be reached", "cannot be reached" in state(question), state(question))
-c.execute("SET noisegate.error = '100'")
-check("an average has no error known beforehand", "counts and sums" in state("SELECT avg(spend) FROM customers"), state("SELECT avg(spend) FROM customers"))
+c.execute("SET noisegate.error = '±20'")
+lines = explained("SELECT count(*) FROM customers")
+check("EXPLAIN says the least epsilon", "Accuracy first: ±20 at 95%: the least epsilon is 0." in lines, lines)
+c.execute("SET noisegate.epsilon = 0.01")
+check("noisegate.epsilon is a limit", "cannot be reached" in state("SELECT count(*) FROM customers"))
+c.execute("SET noisegate.epsilon = default")
+
+
+def spent():
+    return c.execute("SELECT queries, epsilon_spent FROM noisegate.budget WHERE table_name = 'customers'").fetchone()
+
+
+def said(sql, *a, **k):
+    notices = []
+    handler = lambda d: notices.append(d.message_primary)
+    c.add_notice_handler(handler)
+    rows = c.execute(sql, *a, **k).fetchall()
+    c.remove_notice_handler(handler)
+    return rows, "\n".join(notices)
+
+
+ends = "SELECT noise_low(count(*)), count(*), noise_high(count(*)) FROM customers"
+for wanted in ("10%", "± 10 %".replace(" ", ""), "10 %"):
+    c.execute(f"SET noisegate.error = '{wanted}'")
+    check(f"'{wanted}' is shown as 10%", c.execute("SHOW noisegate.error").fetchone()[0] == "10%")
+before = spent()
+lines = explained(ends)
+check("EXPLAIN of a percentage: the look, and at most how much more; free", "±10% at 95% depends on the data: this is a first look (epsilon 0.02)" in lines and "at most 0.98 more" in lines
+      and spent() == before, lines)
+((low, n, high),), notice = said(ends)
+check(f"10% of a large count: the look is the answer ({low}..{high})", (high - low) / 2 <= 0.1 * n + 1 and spent()[0] == before[0] + 1, (low, n, high))
+c.execute("SET noisegate.error = '2%'")
+before = spent()
+((low, n, high),), notice = said(ends, prepare=True)
+check(f"2%: a look and an answer, two charges ({low}..{high})", 0.015 * n <= (high - low) / 2 <= 0.025 * n and spent()[0] == before[0] + 2, (low, n, high))
+history = c.execute("SELECT rho, sql FROM noisegate.queries ORDER BY query_id DESC LIMIT 2").fetchall()
+check("both charges are in the history, and the notice says their sum", history[0][0] > history[1][0] and history[0][1] == history[1][1] == ends
+      and abs(float(notice.split("charged rho ")[1].split()[0]) - float(sum(h[0] for h in history))) < 0.01 * float(history[0][0]), (history, notice))
+rows, _ = said("SELECT region, noise_low(avg(age)), avg(age), noise_high(avg(age)) FROM customers GROUP BY region HAVING count(*) > %s", (0,), prepare=True)
+check("averages by group, prepared", len(rows) == 4 and all(r[1] <= r[2] <= r[3] for r in rows), rows)
+rows, _ = said("SELECT noise_low(avg(age)), avg(age), noise_high(avg(age)) FROM customers")
+check("an average within about 2%", float(rows[0][2] - rows[0][0]) / 2 / float(rows[0][1]) < 0.03, rows)
+before = spent()
+c.execute("SET noisegate.error = '0.01%'")
+why = state(question)
+check("a percentage out of reach: the look is charged, the answer neither run nor charged", "±0.01% at 95% cannot be reached" in why and spent()[0] == before[0] + 1, why)
+c.execute("SET noisegate.error = '3'")
+rows, _ = said("SELECT noise_low(avg(age)), noise_high(avg(age)) FROM customers")
+check("an absolute error of an average takes a look too", float(rows[0][1] - rows[0][0]) / 2 < 4, rows)
 c.execute("SET noisegate.error = default")
 check("default asks with the policy's epsilon again", state("SELECT avg(spend) FROM customers") == "ran")
 
@@ -83,6 +140,18 @@ for name, k in zip(("count", "avg"), inside):
 row = c.execute("SELECT count(*) AS n, noise_high(count(*)) - noise_low(count(*)) FROM customers HAVING noise_low(count(*)) > 0").fetchone()
 check("interval ends stand in expressions and HAVING", row is not None and row[1] > 0, row)
 
+for form in ("noise_low(region)", "noise_low(count(*) + 1)", "noise_low(count(*)) OVER ()", "noise_low(count(*)) FILTER (WHERE age > 30)", "brand.noise_low(count(*))"):
+    check(f"{form} is refused", state(f"SELECT {form} FROM customers GROUP BY region").startswith("42501 noise_low and noise_high take"), state(f"SELECT {form} FROM customers GROUP BY region"))
+check("over a result, the hint says where to write it", "where the aggregate is called" in state("SELECT noise_low(n) FROM (SELECT count(*) AS n FROM customers) t"))
+for prepare in (False, True):
+    cur = c.execute("SELECT region, noise_low(count(*)), noise_high(avg(age)), noise_low(stddev(spend)) FROM customers WHERE age > %s GROUP BY region ORDER BY noise_low(count(*)) DESC", (30,), prepare=prepare, binary=prepare)
+    rows = cur.fetchall()
+    check(f"interval ends by group, typed, ordered (prepared: {prepare})", [d.type_code for d in cur.description] == [25, 20, 1700, 1700] and len(rows) == 4
+          and [r[1] for r in rows] == sorted((r[1] for r in rows), reverse=True), rows)
+lines = explained("SELECT noise_low(count(*)), count(*), noise_high(count(*)) FROM customers")
+alone = explained("SELECT count(*) FROM customers")
+check("ends cost nothing", charge(lines) == charge(alone) and "low end of count(*): from the noised figures of count(*), at no further cost" in lines, lines)
+
 # --- introspection -----------------------------------------------------------------------------------------------------------------
 before = c.execute("SELECT epsilon_spent, queries, default_queries_left FROM noisegate.budget WHERE table_name = 'customers'").fetchone()
 c.execute("SELECT count(*) FROM customers")
@@ -93,10 +162,34 @@ check("noisegate.queries has the last question", c.execute("SELECT sql FROM nois
 check("joins among the relations", c.execute("SELECT count(*) FROM noisegate.tables JOIN noisegate.columns USING (table_schema, table_name) JOIN noisegate.rules USING (table_schema, table_name)").fetchone()[0] > 10)
 check("bounds and public values are shown", c.execute("SELECT lower_bound, upper_bound, public_values FROM noisegate.columns WHERE column_name IN ('age', 'region') AND table_name = 'customers' ORDER BY column_name").fetchall()
       == [(18, 90, None), (None, None, ["north", "south", "east", "west"])])
+check("history joins the tables", c.execute("SELECT count(*) FROM noisegate.queries JOIN noisegate.tables USING (table_schema, table_name) JOIN noisegate.budget USING (table_schema, table_name)").fetchone()[0] > 100)
+c.execute("SET search_path = brand, noisegate")
+check("they are found along the search path", c.execute("SELECT count(*) FROM budget").fetchone()[0] == 3 and c.execute("SELECT count(*) FROM rules").fetchone()[0] >= 3)
+c.execute("RESET search_path")
 check("asking is free", c.execute("SELECT queries FROM noisegate.budget WHERE table_name = 'customers'").fetchone()[0] == after[1])
 check("they cannot be changed", state("DELETE FROM noisegate.rules").startswith("42501") and state("INSERT INTO noisegate.tables VALUES ('x')").startswith("42501"))
 check("they do not mix with protected rows", state("SELECT count(*) FROM customers, noisegate.budget").startswith("42501"))
 check("the settings behind them cannot be read or set", state("SELECT current_setting('noisegate.budget_rows')").startswith("42501") and not state("SET noisegate.budget_rows = '[]'").startswith("ran"))
+lea, bob = login("lea"), login("bob")
+lea.execute("SELECT count(*) AS only_lea FROM customers")
+for user, who in (("ana", c), ("bob", bob)):
+    check(f"{user} sees the own member's history and budgets only", who.execute("SELECT count(*) FROM noisegate.queries WHERE sql LIKE '%only_lea%' OR login = 'lea'").fetchone()[0] == 0
+          and who.execute("SELECT count(*), min(queries) FROM noisegate.budget WHERE table_name = 'customers'").fetchone() == (1, after[1])
+          and who.execute("SELECT DISTINCT login FROM noisegate.queries").fetchall() == [("ana",)])
+check("lea sees hers", lea.execute("SELECT login, sql FROM noisegate.queries").fetchall() == [("lea", "SELECT count(*) AS only_lea FROM customers")]
+      and lea.execute("SELECT table_name, accounting, epsilon_spent FROM noisegate.budget").fetchall() == [("customers", "pure", lea.execute("SELECT epsilon FROM noisegate.queries").fetchone()[0])])
+for name in ("budget_rows", "query_rows"):
+    check(f"{name} is no setting of the session", state(f"SHOW noisegate.{name}").startswith("42704") and c.execute("SELECT count(*) FROM pg_settings WHERE name LIKE %s", (f"%{name}%",)).fetchone()[0] == 0)
+with c.cursor() as cur:
+    cur.execute("SELECT table_name FROM noisegate.budget WHERE epsilon_limit > %s ORDER BY 1", (50,), prepare=True, binary=True)
+    check("extended protocol, parameters, binary", cur.fetchall() == [("customers",), ("impressions",), ("users",)], cur.rowcount)
+long = "SELECT count(*) AS \"" + "x\"\"\\'" * 9 + "\", " + ", ".join(["'\x01\"'"] * 900) + " FROM customers"
+for _ in range(30):
+    lea.execute(long)
+rows = lea.execute("SELECT count(*), max(length(sql)), bool_and(sql LIKE '%customers%' OR length(sql) > 3000) FROM noisegate.queries").fetchone()
+check("a long history of hostile text is shown whole", rows[0] == 31 and rows[1] > 3000 and rows[2], rows)
+listing = subprocess.run(["psql", f"host=127.0.0.1 port={open(ready).read()} user=ana dbname=campaign sslmode=require", "-XAtc", "\\d noisegate.budget", "-c", "\\dt noisegate.*"], capture_output=True, text=True).stdout
+check("psql describes them", "default_queries_left|bigint" in listing and "noisegate|columns|table" in listing, listing)
 proxy.terminate()
 proxy.wait(60)
 sys.exit(failed > 0)

@@ -157,8 +157,9 @@ static void coverage(const struct choose_terms *terms, const char *what)
 			inside[k] += !s.null && s.low <= want[k] && want[k] <= s.high;
 		}
 	}
+	/* measured over 200,000 runs: 0.950 to 0.953, the integer count 0.959; four deviations of 20,000 runs are 0.006 */
 	for (int k = 0; k < STATISTICS; k++)
-		cr_expect(inside[k] / RUNS > 0.94 && inside[k] / RUNS < 0.96, "%s, statistic %d: %g", what, k, inside[k] / RUNS);
+		cr_expect(inside[k] / RUNS > 0.94 - 0.006 && inside[k] / RUNS < 0.96 + 0.006, "%s, statistic %d: %g", what, k, inside[k] / RUNS);
 }
 
 Test(moments, intervals_of_gaussian_noise_cover_95_percent)

@@ -1,0 +1,32 @@
+"""Cases that once moved further than the plan said, kept small.  Each names what was wrong."""
+
+POLICY = """version: 1
+collaboration: known
+upstream: { dsn: "" }
+members: [ { name: o, abilities: [contribute] }, { name: p, abilities: [contribute] }, { name: lab, abilities: [query] } ]
+privacy_units: { person: { type: text } }
+tables:
+  - { name: shop.t0, owner: o, rule: differential_privacy, unit: { person: u }, contribution: { max_rows: 1, max_groups: 1 }, columns: { u: { type: text }, id: { type: integer, unique: true }, n: { type: integer, bounds: [0, 10] } } }
+  - { name: shop.t1, owner: p, rule: differential_privacy, unit: { person: u }, contribution: { max_rows: 1, max_groups: 1 }, columns: { u: { type: text }, id: { type: integer, unique: true }, n: { type: integer, bounds: [0, 10] } } }
+budgets:
+  - { owner: o, table: t0, analyst: lab, epsilon: 10, delta: 1e-6, accounting: pure }
+  - { owner: p, table: t1, analyst: lab, epsilon: 10, delta: 1e-6, accounting: pure }
+"""
+TABLES = [("t0", "o"), ("t1", "p")]
+DATA = """
+CREATE TABLE shop.t0 (u text, id integer, n integer);
+CREATE TABLE shop.t1 (u text, id integer, n integer);
+INSERT INTO shop.t0 SELECT 'u' || i, i, 1 FROM generate_series(1, 9) i;
+INSERT INTO shop.t1 VALUES ('u1', 1, 1);
+"""
+# x NOT IN (SELECT ...) is true of a NULL x when the sub-select is empty: the last person in it decided about all rows without an x
+NULL_LEFT = "shop.t0 a LEFT JOIN shop.t1 b ON a.u = b.u AND b.n > 5"
+CASES = [
+    (f"SELECT count(*) FROM {NULL_LEFT} WHERE b.u NOT IN (SELECT u FROM shop.t1)", "u1"),
+    (f"SELECT count(*) FROM {NULL_LEFT} WHERE b.u IN (SELECT u FROM shop.t1) IS NULL", "u1"),
+    (f"SELECT sum(CASE WHEN b.u IN (SELECT u FROM shop.t1) THEN 1 WHEN NOT (b.u IN (SELECT u FROM shop.t1)) THEN 2 ELSE 3 END) FROM {NULL_LEFT}", "u1"),
+    (f"SELECT count(*) FROM {NULL_LEFT} WHERE (b.u, a.n) NOT IN (SELECT u, n FROM shop.t1)", "u1"),
+    (f"SELECT count(*) FROM {NULL_LEFT} WHERE NOT EXISTS (SELECT 1 FROM shop.t1 c WHERE c.u = b.u)", "u1"),
+    (f"SELECT count(*) FROM {NULL_LEFT} WHERE b.u <> ALL (SELECT u FROM shop.t1)", "u1"),
+    ("SELECT count(*) FROM shop.t0 a FULL JOIN shop.t1 b ON a.u = b.u WHERE b.u NOT IN (SELECT u FROM shop.t1 WHERE n > 0)", "u1"),
+]

@@ -1,0 +1,47 @@
+"""Plans that are wrong on purpose, by the least amount that matters.  Each must be caught, or the property test proves nothing."""
+
+
+def each_value(change):
+    def mutant(p):
+        for b in p["blocks"]:
+            for v in b["values"]:
+                change(v)
+    return mutant
+
+
+def each_block(change):
+    def mutant(p):
+        for b in p["blocks"]:
+            change(b)
+    return mutant
+
+
+def each_sql(old, new):
+    return each_block(lambda b: b.update(sql=b["sql"].replace(old, new)))
+
+
+def one_group_fewer(b):
+    b["groups"] -= 1
+
+
+def weaker(d):
+    d["num"] = d["num"] * 9 // 10
+
+
+def underpaid(p):
+    for c in p["charges"]:
+        c["epsilon"], c["rho"] = max(0, c["epsilon"] - 1), max(0, c["rho"] - 1)
+
+
+# The planner's own text is changed as a bug in the emitter would change it.
+ALL = {
+    "a sensitivity is claimed to be half": each_value(lambda v: v.update(linf=v["linf"] // 2, spread=v["spread"] // 2)),
+    "a group is forgotten": each_block(one_group_fewer),
+    "the rows of one person are not capped": each_sql("LEAST(pg_catalog.count(*), ", "GREATEST(pg_catalog.count(*), "),
+    "the groups of one person are not sampled": each_sql("g.r OPERATOR(pg_catalog.<=)", "0 OPERATOR(pg_catalog.<=)"),
+    "noise is a tenth too small": each_value(lambda v: [weaker(d) for d in v["draws"]]),
+    "a threshold is one too low": each_block(lambda b: b["units"] and b.update(threshold=b["threshold"] - 1)),
+    "the noise of the threshold is too small": each_block(lambda b: b["units"] and weaker(b["units"])),
+    "an account pays too little": underpaid,
+    "a table is not charged": lambda p: p["charges"].pop() if len(p["charges"]) > 1 else None,
+}

@@ -1,0 +1,95 @@
+"""
+Is what a plan charges what its noise costs?  From the noise of every draw, the sensitivity of what it is added to, and the groups that one person reaches,
+the loss is added up again, independently of the planner: exactly for Laplace noise, in floating point with a small margin for zCDP and for tails.
+"""
+import math
+from fractions import Fraction
+
+MARGIN = 1 + 1e-9
+COUNT, SUM, AVG, MOMENTS, QUANTILE = range(5)
+
+
+def limits(v, rows):
+    """How far each exact integer of a value may move in one group."""
+    x, y = v["width_x"], v["width_y"]
+    return {COUNT: [v["linf"]], SUM: [v["linf"]], AVG: [v["linf"], v["spread"]], QUANTILE: [rows],
+            MOMENTS: [rows * n for n in (1, x, x * x, y, y * y, x * y)][:v["parts"]]}[v["kind"]]
+
+
+def steps(limit, shift):
+    """A part that is rounded to multiples of 2^shift moves by whole steps."""
+    return max(1, -(-limit // (1 << shift)))
+
+
+def draws(b):
+    """Noise, how far what it hides may move in one group, and in how many independent places (the levels of a tree)."""
+    for v in b["values"]:
+        for d, limit in zip(v["draws"], limits(v, b["rows"])):
+            yield d, steps(limit, d["shift"]), v["levels"]
+    if b["units"]:
+        yield b["units"], 1, 1
+
+
+def laplace_tail(d, x):
+    """P[X >= x] of the discrete Laplace distribution with scale num / den, x >= 1."""
+    rate = d["den"] / d["num"]
+    return math.exp(-rate * x) / (1 + math.exp(-rate))
+
+
+def gaussian_tail(d, x):
+    """P[X >= x] of the discrete Gaussian with variance parameter num / den; beyond a width of 1000 the continuous tail, half a step nearer."""
+    variance = d["num"] / d["den"]
+    if variance > 1e6:
+        return 0.5 * math.erfc((x - 0.5) / math.sqrt(2 * variance))
+    reach = int(x + 12 * math.sqrt(variance) + 2)
+    total = 1 + 2 * math.fsum(math.exp(-k * k / (2 * variance)) for k in range(1, reach))
+    return math.fsum(math.exp(-k * k / (2 * variance)) for k in range(x, reach)) / total
+
+
+def block_fault(b):
+    """What a block's noise costs beyond its own figures, or None."""
+    groups = b["groups"]
+    epsilon, rho = Fraction(0), 0.0
+    for d, limit, places in draws(b):
+        if d["gaussian"]:
+            rho += places * groups * limit * limit * d["den"] / (2 * d["num"])
+        else:
+            epsilon += Fraction(places * groups * limit * d["den"], d["num"])
+    if epsilon > Fraction(b["epsilon"], 10 ** 12):
+        return f"Laplace noise of epsilon {float(epsilon)}, the block says {b['epsilon'] / 1e12}"
+    if rho > b["rho"] / 1e12 * MARGIN:
+        return f"Gaussian noise of rho {rho}, the block says {b['rho'] / 1e12}"
+    if epsilon > 0 and rho > 0:
+        return "two kinds of noise in one block"
+    e = b["epsilon"] / 1e12
+    if b["rho"] / 1e12 * MARGIN < e * math.tanh(e / 2) * (1 - 1e-9) - 1e-12:
+        return f"rho {b['rho'] / 1e12} is below the price of epsilon {e}"
+    if b["units"]:
+        one = (gaussian_tail if b["units"]["gaussian"] else laplace_tail)(b["units"], b["threshold"] - 1)
+        delta = -math.expm1(groups * math.log1p(-one))
+        if delta > b["delta"] / 1e18 * (1 + 1e-6):
+            return f"the threshold {b['threshold']} costs delta {delta}, the block says {b['delta'] / 1e18}"
+    return None
+
+
+def plan_fault(p):
+    """A block that costs more than its figures, or an account that pays less than the blocks which read its table; None if all is well."""
+    for b in p["blocks"]:
+        fault = block_fault(b)
+        if fault:
+            return fault
+    paid = {c["table"]: c for c in p["charges"]}
+    for table in {t for b in p["blocks"] for t, protected in b["tables"] if protected}:
+        read = [b for b in p["blocks"] if [table, True] in b["tables"]]
+        due = {k: sum(b[k] for b in read) for k in ("epsilon", "rho", "delta")}
+        c = paid.get(table)
+        if not c:
+            if any(due.values()):
+                return f"{table} is read and not charged"
+            continue
+        for k in ("delta", "epsilon" if c["pure"] else "rho"):
+            if c[k] < due[k]:
+                return f"{table} pays {k} {c[k]}, its blocks cost {due[k]}"
+        if c["pure"] and any(d["gaussian"] for b in read for d, _, _ in draws(b)):
+            return f"{table} pays in epsilon for Gaussian noise"
+    return None
