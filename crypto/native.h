@@ -1,5 +1,5 @@
 /*
- * Cells of Noisegate's own format, version 1 (docs/sealed-columns.md has the bytes and test vectors).  Against the C3R format: a sealed cell is bound to
+ * Cells of Noisegate's own format, version 1 (docs/native-format.md has the bytes and test vectors).  Against the C3R format: a sealed cell is bound to
  * its collaboration, file, row and column; every row carries a tag over all its cells; every use has a key of its own.
  *
  * Keys: HKDF-SHA256(salt = collaboration UUID, secret, label), the labels "noisegate/1/seal", "noisegate/1/row", "noisegate/1/fingerprint/" + column,
