@@ -93,11 +93,20 @@ static bool too_long(const struct csv_reader *r, struct error *e)
 	return fail(e, ERR_IO, "%s:%lld: a row is longer than %d bytes", r->name, (long long)r->line, CSV_RECORD_MAX);
 }
 
+static bool not_read(const struct csv_reader *r, struct error *e)
+{
+	if (errno == EBADMSG)
+		return fail(e, ERR_IO, "%s:%lld: the compressed file is damaged or ends early", r->name, (long long)r->at_line);
+	return fail(e, ERR_IO, "%s:%lld: could not be read: %s", r->name, (long long)r->at_line, strerror(errno));
+}
+
 /* Behind the opening quote, up to and with the closing one. */
 static bool read_quoted(struct csv_reader *r, int *after, struct error *e)
 {
 	for (;;) {
 		int c = take(r);
+		if (c == EOF && ferror(r->f))
+			return not_read(r, e);
 		if (c == EOF) {
 			fail(e, ERR_IO, "%s:%lld: a quoted field is not closed", r->name, (long long)r->line);
 			return error_detail(e, "The quote opened in field %zu runs to the end of the file.", r->n_fields);
@@ -176,13 +185,6 @@ static int first_of_row(struct csv_reader *r)
 		if (c != '\n')
 			return c;
 	}
-}
-
-static bool not_read(const struct csv_reader *r, struct error *e)
-{
-	if (errno == EBADMSG)
-		return fail(e, ERR_IO, "%s:%lld: the compressed file is damaged or ends early", r->name, (long long)r->at_line);
-	return fail(e, ERR_IO, "%s:%lld: could not be read: %s", r->name, (long long)r->at_line, strerror(errno));
 }
 
 bool csv_next(struct csv_reader *r, bool *end, struct error *e)
