@@ -79,7 +79,7 @@ clean:
 	rm -rf $(BUILD)
 
 # --- for people ------------------------------------------------------------------------------------------------------------
-.PHONY: demo demo-stop test check fuzz bench install layers headers lines mutants
+.PHONY: demo demo-stop test check fuzz bench bench-seal install layers headers lines mutants
 demo:
 	@scripts/deps.sh build
 	@$(MAKE) --no-print-directory -j2 all >/dev/null
@@ -114,6 +114,8 @@ fuzz:
 	@scripts/deps.sh test
 	@tests/fuzz/run.sh $(FUZZ_SECONDS)
 
+bench-seal: all
+	@bench/seal.sh
 bench: all
 	@bench/run.sh
 
