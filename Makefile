@@ -79,11 +79,15 @@ clean:
 	rm -rf $(BUILD)
 
 # --- for people ------------------------------------------------------------------------------------------------------------
-.PHONY: demo demo-stop test check fuzz bench bench-seal install layers headers lines mutants
+.PHONY: demo demo-sealed demo-stop test check fuzz bench bench-seal install layers headers lines mutants
 demo:
 	@scripts/deps.sh build
 	@$(MAKE) --no-print-directory -j2 all >/dev/null
 	@NOISEGATE=$(CURDIR)/$(BUILD)/noisegate scripts/demo.sh start $(ARGS)
+demo-sealed:
+	@scripts/deps.sh sealed
+	@$(MAKE) --no-print-directory -j2 all >/dev/null
+	@NOISEGATE=$(CURDIR)/$(BUILD)/noisegate scripts/demo.sh sealed $(ARGS)
 demo-stop:
 	@scripts/demo.sh stop
 
