@@ -6,7 +6,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-enum { VERSION = 1, IV = 12, TAG = 16, HEAD = 1 + NATIVE_KEY_ID, PLACED = HEAD + NATIVE_FILE + NATIVE_ROW, PREFIX = 6, UUID = UUID_TEXT - 1,
+enum { VERSION = 1, COUNT = 8, OF_ROW = 1, OF_FILE = 2, IV = 12, TAG = 16, HEAD = 1 + NATIVE_KEY_ID, PLACED = HEAD + NATIVE_FILE + NATIVE_ROW, FILE_PLACED = HEAD + NATIVE_FILE + COUNT, PREFIX = 6, UUID = UUID_TEXT - 1,
        KIND_NULL = 0, KIND_TEXT = 1, END_MARK = 0x80, NULL_RANDOM = 16, PLAIN_MAX = NATIVE_VALUE_MAX + 2, RAW_MAX = PLACED + PLAIN_MAX + TAG };
 
 static const char sealed_prefix[] = "ng1:s:", siv_prefix[] = "ng1:d:", mac_prefix[] = "ng1:f:", tag_prefix[] = "ng1:r:";
@@ -296,16 +296,16 @@ void native_tag_cell(struct native_work *w, const char *text, size_t n)
 	native_names_add(&w->cover, text, n);
 }
 
-static bool tag_sum(struct native_work *w, uint8_t sum[SHA256_SIZE])
+static bool tag_sum(struct native_work *w, uint8_t of, uint8_t sum[SHA256_SIZE])
 {
-	return wr_ok(&w->cover) && hash_mac_of(w->row, w->cover.p, w->cover.n, 1, sum);
+	return wr_ok(&w->cover) && hash_mac_of(w->row, w->cover.p, w->cover.n, of, sum);
 }
 
 bool native_tag_put(struct native_work *w, struct wr *out)
 {
 	uint8_t sum[SHA256_SIZE], raw[PLACED + TAG];
 
-	if (!tag_sum(w, sum))
+	if (!tag_sum(w, OF_ROW, sum))
 		return false;
 	mem_copy(raw, w->cover.p, PLACED);
 	mem_copy(raw + PLACED, sum, TAG);
@@ -314,11 +314,36 @@ bool native_tag_put(struct native_work *w, struct wr *out)
 	return true;
 }
 
-/* Decodes a cell and checks version and key id. */
-static bool unpack(struct native_work *w, const char *cell, size_t n, size_t least, uint8_t raw[RAW_MAX], size_t *n_raw, const char **why)
+static void file_cover(struct native_work *w, const uint8_t file[NATIVE_FILE], const uint8_t names[32], uint64_t rows)
+{
+	wr_clear(&w->cover);
+	wr_put(&w->cover, w->head, HEAD);
+	wr_put(&w->cover, file, NATIVE_FILE);
+	wr_u64(&w->cover, rows);
+	wr_put(&w->cover, w->collaboration, UUID);
+	wr_put(&w->cover, names, SHA256_SIZE);
+}
+
+bool native_file_put(struct native_work *w, const uint8_t file[NATIVE_FILE], const uint8_t names[32], uint64_t rows, struct wr *out)
+{
+	uint8_t sum[SHA256_SIZE], raw[FILE_PLACED + TAG];
+
+	file_cover(w, file, names, rows);
+	if (!tag_sum(w, OF_FILE, sum))
+		return false;
+	mem_copy(raw, w->cover.p, FILE_PLACED);
+	mem_copy(raw + FILE_PLACED, sum, TAG);
+	wr_str(out, NATIVE_FILE_COLUMN);
+	base64_put(out, raw, sizeof(raw));
+	return true;
+}
+
+/* Decodes what stands behind a prefix, and checks version and key id. */
+static bool unpack_behind(struct native_work *w, size_t prefix, const char *cell, size_t n, size_t least, uint8_t raw[RAW_MAX], size_t *n_raw,
+			  const char **why)
 {
 	*why = "it is truncated or not Base64";
-	if (n < PREFIX || !base64_read(cell + PREFIX, n - PREFIX, raw, RAW_MAX, n_raw) || *n_raw < least)
+	if (n < prefix || !base64_read(cell + prefix, n - prefix, raw, RAW_MAX, n_raw) || *n_raw < least)
 		return false;
 	*why = "it has another format version";
 	if (raw[0] != VERSION)
@@ -330,6 +355,11 @@ static bool unpack(struct native_work *w, const char *cell, size_t n, size_t lea
 		       a[2], a[3], b[0], b[1], b[2], b[3]);
 	*why = w->why;
 	return false;
+}
+
+static bool unpack(struct native_work *w, const char *cell, size_t n, size_t least, uint8_t raw[RAW_MAX], size_t *n_raw, const char **why)
+{
+	return unpack_behind(w, PREFIX, cell, n, least, raw, n_raw, why);
 }
 
 bool native_place_of(struct native_work *w, const char *cell, size_t n, struct native_place *out, const char **why)
@@ -393,5 +423,21 @@ bool native_tag_check(struct native_work *w, const char *cell, size_t n, const c
 	if (!unpack(w, cell, n, PLACED + TAG, raw, &n_raw, why))
 		return false;
 	*why = "a cell of this row was changed, moved or removed, or the row belongs to another collaboration";
-	return n_raw == PLACED + TAG && tag_sum(w, sum) && secret_equal(sum, raw + PLACED, TAG);
+	return n_raw == PLACED + TAG && tag_sum(w, OF_ROW, sum) && secret_equal(sum, raw + PLACED, TAG);
+}
+
+bool native_file_check(struct native_work *w, const char *text, size_t n, const uint8_t names[32], uint8_t file[NATIVE_FILE], uint64_t *rows,
+		       const char **why)
+{
+	uint8_t raw[RAW_MAX], sum[SHA256_SIZE];
+	size_t n_raw;
+
+	if (!unpack_behind(w, sizeof(NATIVE_FILE_COLUMN) - 1, text, n, FILE_PLACED + TAG, raw, &n_raw, why))
+		return false;
+	struct rd count = rd_of(raw + HEAD + NATIVE_FILE, COUNT);
+	*rows = rd_u64(&count);
+	mem_copy(file, raw + HEAD, NATIVE_FILE);
+	file_cover(w, file, names, *rows);
+	*why = "the file belongs to another collaboration, or its header was changed";
+	return n_raw == FILE_PLACED + TAG && tag_sum(w, OF_FILE, sum) && secret_equal(sum, raw + FILE_PLACED, TAG);
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { JOBS_MAX = 2 * CREW_MAX + 2, LINE_ROOM = SCHEMA_COLUMNS_MAX * (SCHEMA_NAME_MAX + 4) + 64 };
+enum { JOBS_MAX = 2 * CREW_MAX + 2, LINE_ROOM = SCHEMA_COLUMNS_MAX * (SCHEMA_NAME_MAX + 4) + 128 };
 
 /* The file's side of sealing: the only thread that reads and writes. */
 struct sealing {
@@ -276,13 +276,24 @@ static bool check_duplicates(struct sealing *g, struct error *e)
 	return g->seen ? sorter_finish(g->seen, check_duplicate, &d, e) : true;
 }
 
+/* All rows are sealed by now, so their number is known. */
+static bool put_file_tag(struct sealing *g)
+{
+	struct native_work *w = native_work_new(g->plan.secret, g->plan.collaboration);
+
+	wr_u8(&g->line, ',');
+	bool ok = w && native_file_put(w, g->plan.file, g->plan.names, (uint64_t)g->rows, &g->line);
+	native_work_free(w);
+	return ok;
+}
+
 static bool put_header(struct sealing *g, struct error *e)
 {
 	wr_clear(&g->line);
 	for (size_t i = 0; i < g->schema->n; i++)
 		csv_put(&g->line, g->schema->columns[i].target, strlen(g->schema->columns[i].target), i == 0, "");
-	if (g->schema->format == FORMAT_NATIVE)
-		wr_str(&g->line, "," NATIVE_ROW_COLUMN);
+	if (g->schema->format == FORMAT_NATIVE && !put_file_tag(g))
+		return fail(e, ERR_CRYPTO, "could not make the file's tag");
 	wr_u8(&g->line, '\n');
 	return fwrite(g->line.p, 1, g->line.n, g->out) == g->line.n ? true : write_failed(e);
 }

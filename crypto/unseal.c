@@ -20,6 +20,7 @@ struct unsealing {
 	struct crew *crew;
 	struct native_place last; /* of the row before */
 	bool any;                 /* there was one */
+	uint64_t sealed_rows;     /* that the file's tag tells of */
 	int64_t rows;
 	FILE *out;
 };
@@ -31,6 +32,49 @@ static bool put_bytes(struct unsealing *g, const struct wr *w, struct error *e)
 	if (fwrite_unlocked(w->p, 1, w->n, g->out) == w->n)
 		return true;
 	return fail(e, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, "could not write the output: %s", strerror(errno));
+}
+
+/* The column of tags by its name; in a file as it was sealed the file's tag follows. */
+static bool is_tag(const struct csv_field *f)
+{
+	size_t n = sizeof(NATIVE_FILE_COLUMN) - 1;
+
+	return text_eq(f->text, NATIVE_ROW_COLUMN) || (f->n >= n && mem_equal(f->text, NATIVE_FILE_COLUMN, n));
+}
+
+static bool not_whole(struct unsealing *g, int64_t line, const char *why, struct error *e)
+{
+	fail(e, ERR_CRYPTO, "%s:%lld: column \"" NATIVE_ROW_COLUMN "\": %s", g->plan.in_name, (long long)line, why);
+	return error_hint(e, "For rows that went through a database: --partial.");
+}
+
+/* The header of a file as it was sealed says which file this is and how many rows it has. */
+static bool check_file_tag(struct unsealing *g, const struct csv_reader *csv, struct error *e)
+{
+	const struct unseal_plan *p = &g->plan;
+	const char *why = "the name has lost the file's tag";
+
+	if (p->tag == p->n || g->settings->partial)
+		return true;
+	const struct csv_field *f = &csv->fields[p->tag];
+	struct native_work *w = native_work_new(p->secret, p->collaboration);
+	if (!w)
+		return fail_memory(e);
+	bool ok = !text_eq(f->text, NATIVE_ROW_COLUMN) && native_file_check(w, f->text, f->n, p->digest, g->last.file, &g->sealed_rows, &why);
+	if (!ok)
+		not_whole(g, csv->line, why, e);
+	native_work_free(w);
+	return ok;
+}
+
+static bool check_count(struct unsealing *g, int64_t line, struct error *e)
+{
+	char why[96];
+
+	if (g->plan.tag == g->plan.n || g->settings->partial || (uint64_t)g->rows == g->sealed_rows)
+		return true;
+	(void)snprintf(why, sizeof(why), "%lld rows are here, %llu were sealed", (long long)g->rows, (unsigned long long)g->sealed_rows);
+	return not_whole(g, line, why, e);
 }
 
 /* The header without the column of tags, and the digest of its names. */
@@ -48,8 +92,9 @@ static bool put_header(struct unsealing *g, const struct csv_reader *csv, struct
 	wr_init_heap(&names, CSV_RECORD_MAX);
 	for (size_t i = 0; i < p->n; i++) {
 		const struct csv_field *f = &csv->fields[i];
-		ok = ok && (p->names[i] = mem_strdup(f->text)) != NULL;
-		if (text_eq(f->text, NATIVE_ROW_COLUMN) && p->tag == p->n) {
+		bool tag = is_tag(f) && p->tag == p->n;
+		ok = ok && (p->names[i] = mem_strdup(tag ? NATIVE_ROW_COLUMN : f->text)) != NULL;
+		if (tag) {
 			p->tag = i;
 			continue;
 		}
@@ -76,20 +121,18 @@ static bool ascends(const uint8_t a[NATIVE_ROW], const uint8_t b[NATIVE_ROW])
 	return false;
 }
 
-/* Rows of a sealed file ascend: one that does not was copied, or came from another file. */
+/* Rows of a sealed file are all of it, and ascend: one that does not was copied or moved. */
 static bool check_order(struct unsealing *g, const struct unseal_job *j, struct error *e)
 {
 	for (size_t i = 0; i < j->n; i++) {
 		const struct native_place *at = &j->places[i];
 		const char *why = NULL;
-		if (g->any && !mem_equal(at->file, g->last.file, sizeof(at->file)))
-			why = "belongs to another file than the row before it";
+		if (!mem_equal(at->file, g->last.file, sizeof(at->file)))
+			why = "the row belongs to another file";
 		else if (g->any && !ascends(g->last.row, at->row))
-			why = "is a copy of another row, or was moved";
-		if (why) {
-			fail(e, ERR_CRYPTO, "%s:%lld: column \"%s\": the row %s", g->plan.in_name, (long long)j->in.lines[i], g->plan.names[g->plan.tag], why);
-			return error_hint(e, "For rows that went through a database: --partial.");
-		}
+			why = "the row is a copy of another row, or was moved";
+		if (why)
+			return not_whole(g, j->in.lines[i], why, e);
 		g->last = *at;
 		g->any = true;
 	}
@@ -181,13 +224,13 @@ static bool run(struct unsealing *g, struct csv_reader *csv, struct error *e)
 		return false;
 	if (end)
 		return fail(e, ERR_IO, "%s: the file is empty", g->plan.in_name);
-	if (!put_header(g, csv, e) || !start_crew(g, e))
+	if (!put_header(g, csv, e) || !check_file_tag(g, csv, e) || !start_crew(g, e))
 		return false;
 	for (;;) {
 		if (!csv_next(csv, &end, e))
 			return false;
 		if (end)
-			return collect_rest(g, e);
+			return collect_rest(g, e) && check_count(g, csv->at_line, e);
 		if (!hand_out(g, csv, e))
 			return false;
 	}

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,21 +15,36 @@
 
 enum { BUFFER = 128 << 10, BAR = 30 };
 
-/* The unfinished output that a signal removes; written before the handler can see it, cleared before the name is freed. */
-static const char *volatile unfinished;
+/* The unfinished output that a signal removes; removing it twice does no harm. */
+static char unfinished[PATH_MAX];
+static volatile sig_atomic_t is_unfinished;
+static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
 
 static void remove_unfinished(int signal)
 {
-	const char *path = unfinished;
-
-	if (path)
-		(void)unlink(path);
+	if (is_unfinished)
+		(void)unlink(unfinished);
 	_exit(128 + signal);
+}
+
+/* Creates the file and notes its name; no signal comes in between. */
+static bool open_noted(struct file_out *out, const char *path, bool overwrite, struct error *e)
+{
+	sigset_t wait, before;
+
+	(void)sigemptyset(&wait);
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		(void)sigaddset(&wait, ends[i]);
+	(void)pthread_sigmask(SIG_BLOCK, &wait, &before);
+	bool ok = file_out_open(out, path, overwrite, e);
+	if (ok)
+		is_unfinished = snprintf(unfinished, sizeof(unfinished), "%s", out->temporary) < (int)sizeof(unfinished);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ok;
 }
 
 void seal_watch_signals(void)
 {
-	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
 	struct sigaction action = { .sa_handler = remove_unfinished }, ignore = { .sa_handler = SIG_IGN };
 
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
@@ -165,9 +181,8 @@ bool seal_output_open(struct seal_output *out, const char *path, const char *inp
 		fail(e, ERR_IO, "the output \"%s\" is the input", path);
 		return error_hint(e, "Give another name; the input is never changed.");
 	}
-	if (!file_out_open(&out->file, path, overwrite, e))
+	if (!open_noted(&out->file, path, overwrite, e))
 		return access(path, F_OK) == 0 ? error_hint(e, "Give --overwrite, or another name.") : false;
-	unfinished = out->file.temporary;
 	out->f = out->file.f;
 	if (n > 3 && text_eq(path + n - 3, ".gz"))
 		return open_gzip(out, out->file.f, e);
@@ -208,12 +223,9 @@ bool seal_output_commit(struct seal_output *out, struct error *e)
 			return not_written(e);
 	}
 	if (out->file.f) {
-		if (!file_out_commit(&out->file, e)) { /* it removed the file */
-			unfinished = NULL;
-			return false;
-		}
-		unfinished = NULL;
-		return true;
+		bool ok = file_out_commit(&out->file, e); /* or it removed the file */
+		is_unfinished = false;
+		return ok;
 	}
 	if (out->held && !release(out->held, e))
 		return false;
@@ -227,7 +239,7 @@ void seal_output_abort(struct seal_output *out)
 	if (out->held)
 		(void)fclose(out->held);
 	file_out_abort(&out->file);
-	unfinished = NULL;
+	is_unfinished = false;
 	*out = (struct seal_output){ 0 };
 }
 

@@ -97,9 +97,16 @@ class Native:
     def fingerprint(self, column, value):
         return "ng1:f:" + b64(mac(self.column_key("noisegate/1/fingerprint/", column), value.encode() + b"\x01"))
 
+    @staticmethod
+    def listed(texts):
+        return b"".join(struct.pack(">I", len(t.encode())) + t.encode() for t in texts)
+
+    def file_tag(self, names, file, rows):
+        place = self.head + file + struct.pack(">Q", rows)
+        cover = place + self.collaboration.encode() + hashlib.sha256(self.listed(names)).digest()
+        return "noisegate_row:" + b64(place + mac(self.row_key, cover + b"\x02")[:16])
+
     def tag(self, names, cells, file, row):
-        def listed(texts):
-            return b"".join(struct.pack(">I", len(t.encode())) + t.encode() for t in texts)
         place = self.head + file + row
-        cover = place + self.collaboration.encode() + hashlib.sha256(listed(names)).digest() + listed(cells)
+        cover = place + self.collaboration.encode() + hashlib.sha256(self.listed(names)).digest() + self.listed(cells)
         return "ng1:r:" + b64(place + mac(self.row_key, cover + b"\x01")[:16])

@@ -60,6 +60,7 @@ mine = {
     "sealed null, padded": n.seal("note", None, FILE, ROW, 16),
     "deterministic, padded": n.deterministic("city", "Oslo", 16),
 }
+mine["file tag"] = n.file_tag(["email", "note"], FILE, 2000)
 mine["row tag"] = n.tag(["email", "note"], [mine["fingerprint"], mine["sealed"]], FILE, ROW)
 for k, v in mine.items():
     check(f"vector: {k}", vectors.get(k) == v)
@@ -92,7 +93,8 @@ for flags in ([], ["--preserve-nulls"], ["--allow-joins-on-different-names"], ["
     head, *rows = read("a.csv")
     theirs = Native(SECRET, COLLABORATION, "--allow-joins-on-different-names" in flags)
     null = "NULL" if "--null-out" in flags else ""
-    ok = head == NAMES + ["noisegate_row"] and len(rows) == 4
+    place = base64.b64decode(rows[0][6][6:])
+    ok = head == NAMES + [theirs.file_tag(NAMES, place[5:13], 4)] and len(rows) == 4
     expected = {theirs.fingerprint("email", e): (note or None, city) for e, note, city in INPUT[1:]}
     for row in rows:
         note, city = expected.pop(row[0])
@@ -110,12 +112,12 @@ for flags in ([], ["--preserve-nulls"], ["--allow-joins-on-different-names"], ["
           and {(r[1], r[2], r[3]) for r in read("dec.csv")[1:]} == {(x[1],) * 3 for x in INPUT[1:]})
 
 # Sealed elsewhere
-theirs = []
+theirs, NAMED = [], ["email", "note", "city", "clear"]
 for i in range(3):
     row = ROW[:15] + bytes([i])
     cells = [n.fingerprint("email", f"p{i}"), n.seal("note", f"note {i}", FILE, row, 10), n.deterministic("city", "Oslo", 8), f"clear {i}"]
-    theirs.append(cells + [n.tag(["email", "note", "city", "clear"], cells, FILE, row)])
-write("theirs.csv", [["email", "note", "city", "clear", "noisegate_row"]] + theirs)
+    theirs.append(cells + [n.tag(NAMED, cells, FILE, row)])
+write("theirs.csv", [NAMED + [n.file_tag(NAMED, FILE, 3)]] + theirs)
 r = unseal("theirs.csv")
 check("what an independent implementation sealed opens", r.returncode == 0 and [x[1:] for x in read("dec.csv")[1:]] == [[f"note {i}", "Oslo", f"clear {i}"] for i in range(3)])
 
@@ -123,7 +125,7 @@ check("what an independent implementation sealed opens", r.returncode == 0 and [
 seal("a.csv")
 seal("other.csv")
 head, *rows = read("a.csv")
-_, *other = read("other.csv")
+other_head, *other = read("other.csv")
 
 
 def tampered(name, rows, words, *flags, header=None, **how):
@@ -159,12 +161,25 @@ tampered("deterministic cells swapped between rows", swapped(0, 1, 4), ["t.csv:2
 tampered("cleartext changed", changed(3, 5, "Rome"), ["t.csv:5", "changed"])
 tampered("a sealed cell replaced by NULL", changed(1, 1, ""), ["t.csv:3", "changed"])
 tampered("row tags swapped", swapped(0, 1, 6), ["t.csv:2", "another row"])
-tampered("a column renamed", rows, ["t.csv:2"], header=["email2"] + head[1:])
-tampered("a column removed", [r[1:] for r in rows], ["t.csv:2", "--partial"], header=head[1:])
+tampered("a column renamed", rows, ["t.csv:1"], header=["email2"] + head[1:])
+tampered("a column removed", [r[1:] for r in rows], ["t.csv:1", "--partial"], header=head[1:])
+for i in range(4):
+    tampered(f"row {i + 1} removed", rows[:i] + rows[i + 1:], ['"noisegate_row"', "3 rows are here, 4 were sealed", "--partial"])
+tampered("all rows removed", [], ["0 rows are here, 4 were sealed"])
+tampered("the file's tag removed", rows, ["t.csv:1", "tag", "--partial"], header=head[:6] + ["noisegate_row"])
+tampered("the file's tag of another file", rows, ["t.csv:2", "another file"], header=other_head)
+raw, bad = base64.b64decode(head[6][14:]), 0
+for bit in range(len(raw) * 8):
+    b = bytearray(raw)
+    b[bit // 8] ^= 1 << bit % 8
+    write("t.csv", [head[:6] + ["noisegate_row:" + b64(bytes(b))]] + rows)
+    r = unseal("t.csv")
+    bad += r.returncode != 1 or "t.csv:1" not in r.stderr or '"noisegate_row"' not in r.stderr
+check(f"detected: every changed bit of the file's tag ({len(raw) * 8})", bad == 0 and len(raw) == 37)
 tampered("the tags removed", [r[:6] for r in rows], ["t.csv:2", "--partial"], header=head[:6])
 tampered("a cell of another version", changed(0, 1, rows[0][1].replace("ng1", "ng2")), ["t.csv:2", '"note"', "version"])
-tampered("another key", rows, ["t.csv:2", "another key"], secret=b64(bytes(32)))
-tampered("another collaboration", rows, ["t.csv:2", "another collaboration"], collaboration="99999999-1111-2222-3333-444444444444")
+tampered("another key", rows, ["t.csv:1", "another key"], secret=b64(bytes(32)))
+tampered("another collaboration", rows, ["t.csv:1", "another collaboration"], collaboration="99999999-1111-2222-3333-444444444444")
 for column in (1, 4, 6):
     cell = rows[3][column]
     bad = 0
@@ -175,8 +190,8 @@ for column in (1, 4, 6):
         b[bit // 8] ^= 1 << bit % 8
         write("t.csv", [head] + changed(3, column, cell[:6] + b64(bytes(b))))
         r = unseal("t.csv")
-        bad += r.returncode != 1 or "t.csv:5" not in r.stderr or not any(f'"{head[i]}"' in r.stderr for i in ({1, 6} if column == 6 else {column}))
-    check(f"detected: changed bits in {head[column]}, row and column named ({len(places)}; the unit tests try all)", bad == 0)
+        bad += r.returncode != 1 or "t.csv:5" not in r.stderr or not any(f'"{name}"' in r.stderr for name in (["note", "noisegate_row"] if column == 6 else [head[column]]))
+    check(f"detected: changed bits in {'noisegate_row' if column == 6 else head[column]}, row and column named ({len(places)}; the unit tests try all)", bad == 0)
 r = subprocess.run([ng, "unseal", "--collaboration", COLLABORATION, path("t.csv"), "-"], env=dict(os.environ, C3R_SHARED_SECRET=SECRET64), capture_output=True)
 check("nothing reaches standard output before all is verified", r.returncode == 1 and r.stdout == b"")
 write("t.csv", [head[1:3]] + [r[1:3] for r in rows])

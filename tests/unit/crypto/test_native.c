@@ -67,6 +67,7 @@ Test(native, vectors)
 	native_tag_cell(n, wr_text(&fingerprint), fingerprint.n);
 	native_tag_cell(n, wr_text(&sealed), sealed.n);
 	cr_expect(native_tag_put(n, &w) && documented("row tag", &w));
+	cr_expect(native_file_put(n, at.file, digest, 2000, &w) && documented("file tag", &w));
 	cr_expect(documented("fingerprint", &fingerprint) && documented("sealed", &sealed));
 	hash_mac_free(own);
 	hash_mac_free(common);
