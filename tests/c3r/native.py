@@ -200,6 +200,29 @@ check("an answer with some columns opens", r.returncode == 0 and len(read("dec.c
 write("t.csv", [[head[1], "email_other"]] + [[a[1], b[0]] for a, b in zip(rows, other)])
 check("an answer joined with another file opens", unseal("t.csv", "--partial").returncode == 0)
 
+write("t.csv", [head] + rows)
+check("a whole file opens as an answer, too", unseal("t.csv", "--partial").returncode == 0 and len(read("dec.csv")) == 5 and read("dec.csv")[0] == NAMES)
+write("t.csv", [head[:6] + ["noisegate_row"]] + rows[1:3])
+check("rows that went through a database open as an answer", unseal("t.csv", "--partial").returncode == 0 and len(read("dec.csv")) == 3)
+write("t.csv", [head])
+check("an answer may be empty", unseal("t.csv", "--partial").returncode == 0 and read("dec.csv") == [NAMES])
+write("empty.csv", [["email", "note", "city"]])
+os.rename(path("in.csv"), path("full.csv"))
+os.rename(path("empty.csv"), path("in.csv"))
+check("a file without rows is sealed and opens", seal("t.csv").returncode == 0 and unseal("t.csv").returncode == 0 and read("dec.csv") == [NAMES])
+
+# Values that do not fit
+for name, kind, pad, least, most in (("sealed, fixed", "sealed", {"type": "fixed", "length": 9}, 0, 9), ("deterministic, fixed", "deterministic", {"type": "fixed", "length": 9}, 0, 9),
+                                     ("sealed, bucket", "sealed", {"type": "bucket", "length": 100}, 0, 12000), ("sealed, no pad", "sealed", {"type": "none"}, 0, 12000),
+                                     ("deterministic, bucket", "deterministic", {"type": "bucket", "length": 16}, 0, 12000)):
+    json.dump({"format": "noisegate", "headerRow": True, "columns": [{"sourceHeader": "v", "targetHeader": "v", "type": kind, "pad": pad}]}, open(path("fit.json"), "w"))
+    fits = []
+    for length in (1, most, most + 1):
+        write("in.csv", [["v"], ["first"], ["x" * length]])
+        r = seal("t.csv", schema="fit.json")
+        fits.append(r.returncode == 0 and unseal("t.csv").returncode == 0 and sorted(read("dec.csv")[1:]) == [["first"], ["x" * length]])
+    check(f"the longest value, and one byte more: {name}", fits == [True, True, False] and 'in.csv:3: column "v": the value is' in r.stderr)
+
 # Schemas
 for name, column, words in (("deterministic in the C3R format", {"type": "deterministic"}, "format: noisegate"),
                             ("bucket in the C3R format", {"type": "sealed", "pad": {"type": "bucket", "length": 8}}, "pad type"),
