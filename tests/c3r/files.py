@@ -77,6 +77,10 @@ def opened(data):
 put("a.csv", CLEAR)
 put("b.csv.gz", gzip.compress(CLEAR.encode()))
 check("a name is made from the input's", run(*SEAL, "a.csv").returncode == 0 and opened(get("a.sealed.csv")))
+order = [int(line.split(b",")[0]) for line in get("a.sealed.csv").splitlines()[1:]]
+run(*SEAL, "--overwrite", "a.csv")
+again = [int(line.split(b",")[0]) for line in get("a.sealed.csv").splitlines()[1:]]
+check("rows are shuffled, anew each time", sorted(order) == list(range(2000)) and all(900 < sum(a < b for a, b in zip(o, o[1:])) < 1100 for o in (order, again)) and order != again)
 check("its file is for the owner only", os.stat(os.path.join(tmp, "a.sealed.csv")).st_mode & 0o777 == 0o600)
 check("gzip in, gzip out, padded to the maximum", run(*SEAL, "b.csv.gz").returncode == 0 and opened(gzip.decompress(get("b.sealed.csv.gz"))))
 check("gzip in, plain out", run(*SEAL, "b.csv.gz", "c.csv").returncode == 0 and opened(get("c.csv")))

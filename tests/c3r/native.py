@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 
+from cryptography.exceptions import InvalidTag
 from formats import Native, b64
 
 ng = sys.argv[1]
@@ -87,6 +88,23 @@ def unseal(name, *flags, collaboration=COLLABORATION, secret=SECRET64):
     return run("unseal", "--collaboration", collaboration, "--overwrite", *flags, path(name), path("dec.csv"), secret=secret)
 
 
+def all_open(theirs, rows, null, flags):
+    """Whether the independent implementation opens every cell to what went in, and every row's tag fits."""
+    expected = {theirs.fingerprint("email", e): (note or None, city) for e, note, city in INPUT[1:]}
+    for row in rows:
+        note, city = expected.pop(row[0], (None, None))
+        kept = note is None and "--preserve-nulls" in flags
+        raw = base64.b64decode(row[6][6:])
+        try:
+            if not all(row[i] == null if kept else theirs.open(NAMES[i], row[i]) == note for i in (1, 2, 3)):
+                return False
+            if theirs.open_deterministic("city", row[4]) != city or row[5] != city or row[6] != theirs.tag(NAMES, row[:6], raw[5:13], raw[13:29]):
+                return False
+        except (InvalidTag, AssertionError):
+            return False
+    return not expected
+
+
 for flags in ([], ["--preserve-nulls"], ["--allow-joins-on-different-names"], ["--null-out", "NULL", "--preserve-nulls"]):
     r = seal("a.csv", *flags)
     check(f"sealing {flags}", r.returncode == 0)
@@ -95,21 +113,22 @@ for flags in ([], ["--preserve-nulls"], ["--allow-joins-on-different-names"], ["
     null = "NULL" if "--null-out" in flags else ""
     place = base64.b64decode(rows[0][6][6:])
     ok = head == NAMES + [theirs.file_tag(NAMES, place[5:13], 4)] and len(rows) == 4
-    expected = {theirs.fingerprint("email", e): (note or None, city) for e, note, city in INPUT[1:]}
-    for row in rows:
-        note, city = expected.pop(row[0])
-        kept = note is None and "--preserve-nulls" in flags
-        for i in (1, 2, 3):
-            ok = ok and (row[i] == null if kept else theirs.open(NAMES[i], row[i]) == note)
-        ok = ok and theirs.open_deterministic("city", row[4]) == city and row[5] == city
-        raw = base64.b64decode(row[6][6:])
-        ok = ok and row[6] == theirs.tag(NAMES, row[:6], raw[5:13], raw[13:29])
+    ok = ok and all_open(theirs, rows, null, flags)
     check(f"an independent implementation opens every cell and verifies every row {flags}", ok)
     check(f"lengths are hidden {flags}", len({len(r[3]) for r in rows if r[3] != null}) == 1 and len({len(r[2]) for r in rows if r[2] != null}) == 1
           and len(theirs.seal("note", "a", FILE, ROW, 16)) == len(theirs.seal("note", "a" * 16, FILE, ROW, 16)))
     r = unseal("a.csv", *(["--null-in", "NULL"] if null else []))
     check(f"unsealing {flags}", r.returncode == 0 and sorted(r[5] for r in read("dec.csv")[1:]) == sorted(r[5] for r in rows)
           and {(r[1], r[2], r[3]) for r in read("dec.csv")[1:]} == {(x[1],) * 3 for x in INPUT[1:]})
+
+# Equal values, equal cells; NULLs not
+json.dump({"format": "noisegate", "headerRow": True, "columns": [{"sourceHeader": "id", "type": "cleartext"}, {"sourceHeader": "v", "targetHeader": "v", "type": "deterministic"},
+                                                                 {"sourceHeader": "v", "targetHeader": "f", "type": "fingerprint"}]}, open(path("d.json"), "w"))
+write("d.csv", [["id", "v"], ["1", "same"], ["2", "same"], ["3", ""], ["4", ""], ["5", "other"]])
+r = run("seal", "--schema", path("d.json"), "--collaboration", COLLABORATION, "--allow-cleartext", "--allow-duplicates", path("d.csv"), path("d.out"))
+cells = {row[0]: row[1:3] for row in read("d.out")[1:]}
+check("equal values have equal deterministic cells and fingerprints", r.returncode == 0 and cells["1"] == cells["2"] and all(a != b for a, b in zip(cells["1"], cells["5"])))
+check("two NULLs have neither", all(a != b for a, b in zip(cells["3"], cells["4"])) and len(cells["3"][0]) == len(cells["1"][0]) and n.open_deterministic("v", cells["3"][0]) is None)
 
 # Sealed elsewhere
 theirs, NAMED = [], ["email", "note", "city", "clear"]
