@@ -10,6 +10,7 @@ const char usage_text[] =
 	"  budget show|history      what has been spent of the budgets\n"
 	"  key generate|show|...    collaboration keys and login passwords\n"
 	"  seal, unseal             seal the columns of a CSV file, and open them again\n"
+	"  schema IN.csv            propose a sealing schema for a CSV file\n"
 	"  tokenize, detokenize     random tokens for the values of a CSV file, from an encrypted vault\n"
 	"  beacon VALUE             the search term of a value in sealed data; beacon columns\n"
 	"  calibrate                scale, threshold and interval for a guarantee, as JSON\n"
