@@ -142,20 +142,6 @@ bool psi_tags_make(const uint8_t (*points)[PSI_POINT], size_t n, const struct se
 	return psi_work(n, exponent, make_tag, &t) || fail(e, ERR_PROTOCOL, "the peer sent an element that is no point of the curve");
 }
 
-bool psi_tags_mix(struct psi_tag *tags, size_t n, const struct rng *r, struct error *e)
-{
-	uint64_t j;
-
-	for (size_t i = n; i > 1; i--) {
-		if (!draw_below(r, i, &j))
-			return fail(e, ERR_INTERNAL, "the random source failed");
-		struct psi_tag t = tags[i - 1];
-		tags[i - 1] = tags[j];
-		tags[j] = t;
-	}
-	return true;
-}
-
 static int compare_tags(const void *a, const void *b)
 {
 	const struct psi_tag *x = a, *y = b;

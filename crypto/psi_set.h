@@ -56,10 +56,10 @@ MUST_CHECK bool psi_dummies_make(const struct psi_session *s, size_t first, size
 /* Tags of the powers of a peer's points.  ERR_PROTOCOL when one of them is no point. */
 MUST_CHECK bool psi_tags_make(const uint8_t (*points)[PSI_POINT], size_t n, const struct secret_key *exponent, struct psi_tag *tags, struct error *e);
 
-/* A uniform permutation.  ERR_INTERNAL when the random source fails. */
-MUST_CHECK bool psi_tags_mix(struct psi_tag *tags, size_t n, const struct rng *r, struct error *e);
-
-/* Sorts.  ERR_PROTOCOL when two are equal: the peer repeated an element, which would count it twice. */
+/*
+ * Sorts by value, an order that says nothing of the points' own.  ERR_PROTOCOL when two are equal: the peer repeated an element, which would count it
+ * twice.
+ */
 MUST_CHECK bool psi_tags_sort(struct psi_tag *tags, size_t n, struct error *e);
 
 /* How many tags two sorted lists share. */

@@ -242,9 +242,9 @@ static bool join(struct psi_exchange *x, struct psi_channel *c, struct error *e)
 	struct psi_tag *tags = mem_alloc(n, sizeof(*tags));
 	uint8_t result[RESULT];
 
+	/* sorted, tags tell nothing of which point they belong to */
 	bool ok = (tags || fail_memory(e)) && receive_points(x, c, PSI_ITEMS, x->peer.bound, tags, e) &&
-		  receive_points(x, c, PSI_DUMMIES, dummies, tags + x->peer.bound, e) && psi_tags_sort(tags, n, e) && psi_tags_mix(tags, n, x->rng, e) &&
-		  charge(x, c, e) && send_points(c, PSI_ITEMS, x->points, x->n_points, e) && send_tags(c, tags, n, e) &&
+		  receive_points(x, c, PSI_DUMMIES, dummies, tags + x->peer.bound, e) && psi_tags_sort(tags, n, e) && charge(x, c, e) && send_points(c, PSI_ITEMS, x->points, x->n_points, e) && send_tags(c, tags, n, e) &&
 		  psi_receive(c, PSI_RESULT, result, sizeof(result), e);
 	mem_free(tags);
 	if (!ok)

@@ -9,7 +9,7 @@
  *                             <-             DUMMIES: 2 S points      H(d)^a, in order
  *   charges its account for the peer
  *   ITEMS: bound + 2 S points H(y)^b, Z of them dummies  ->           makes tags
- *   TAGS: of the first two lists, mixed      ->                       counts common tags: overlap + Z
+ *   TAGS: of the first two lists, sorted     ->                       counts common tags: overlap + Z
  *   overlap + noise           <-             RESULT: overlap + Z + noise
  *
  * What must hold:

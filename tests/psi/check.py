@@ -66,13 +66,22 @@ for values, chosen in (([people[0], people[2], "nobody"], 2), ([], 0), ([people[
 w.fresh()
 seen = {}
 listener = socket.create_server(("127.0.0.1", 0))
-t = threading.Thread(target=lambda: seen.update(zip(("common", "terms", "items"), peer.serve(w, listener, people[:4], bound=6))))
+t = threading.Thread(target=lambda: seen.update(zip(("common", "terms", "items", "places"), peer.serve(w, listener, people[:4], bound=6))))
 t.start()
 r = w.join(listener.getsockname()[1], people[2:5], bound=7)
 t.join(60)
 check("another implementation serves: what it counts is the overlap and the hidden dummies, which the joining side takes off again",
       r.returncode == 0 and '"overlap": 2,' in r.stdout and 2 <= seen["common"] <= 2 + 2 * seen["terms"]["shift"], (r.stdout, r.stderr, seen.get("common")))
 check("the list it sees has the bound's length and no two equal elements", len(set(seen["items"])) == 7 + 2 * seen["terms"]["shift"])
+
+# 25 or so dummies among 40 fillers: unmixed, their places would be neighbours; mixed, 25 of 94 places span fewer than 60 with probability below 1e-4
+w.fresh(query=0.5, most=1)
+t = threading.Thread(target=lambda: seen.update(zip(("common", "terms", "items", "places"), peer.serve(w, listener, [], bound=40))))
+t.start()
+r = w.join(listener.getsockname()[1], [], bound=40)
+t.join(60)
+spans = [max(p) - min(p) + 1 if p else 0 for p in seen["places"]]
+check("both lists of the joining side are mixed: the places of common elements tell nothing", r.returncode == 0 and all(s > 60 for s in spans), (spans, seen["common"]))
 
 # what the wire shows
 def traffic(one, two, bound):

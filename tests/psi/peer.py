@@ -175,7 +175,7 @@ def join(world, port, values, bound=4, shift=3, chosen=2, session="spring"):
 
 
 def serve(world, listener, values, bound=4, session="spring", result=None):
-    """Serves a joining process; (common tags, its terms, its items): what a serving side sees."""
+    """Serves a joining process; (common tags, its terms, its items, where in TAGS and in the items the common ones are): what a serving side sees."""
     w, a = Wire(world, "brand", listener.accept()[0], server=True), secrets.randbelow(ORDER - 1) + 1
     terms = w.read_hello()
     w.hello(1, session, bound)
@@ -186,6 +186,8 @@ def serve(world, listener, values, bound=4, session="spring", result=None):
     w.put(DUMMIES, [pack(times(a, dummy_point(session, i))) for i in range(2 * terms["shift"])])
     items = w.items(ITEMS, 33, terms["bound"] + 2 * terms["shift"])
     tags = w.items(TAGS, 16, bound + 2 * terms["shift"])
-    common = len(set(tags) & {tag(times(a, unpack(p))) for p in items})
+    own = [tag(times(a, unpack(p))) for p in items]
+    both = set(tags) & set(own)
+    common = len(both)
     w.send(RESULT, struct.pack(">q", common if result is None else result))
-    return common, terms, items
+    return common, terms, items, [[i for i, t in enumerate(x) if t in both] for x in (tags, own)]
