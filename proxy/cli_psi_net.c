@@ -10,6 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Little may be under way: what is sent and not yet worked on is time that the other side waits without a sign of life. */
+enum { BUFFER = 256 << 10 };
+
 int psi_net_wait(int fd, short events, int64_t deadline)
 {
 	for (;;) {
@@ -37,10 +40,12 @@ static bool resolve(const char *host, int port, int flags, struct addrinfo **lis
 
 static int new_socket(const struct addrinfo *at)
 {
-	const int on = 1;
+	const int on = 1, buffer = BUFFER;
 	int fd = socket(at->ai_family, at->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, at->ai_protocol);
 
 	if (fd >= 0) {
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	}
