@@ -151,6 +151,10 @@ class Relay:
         b.close()
 
 
+def failures():
+    return failed
+
+
 def finish(world):
     world.close()
     sys.exit(failed > 0)
