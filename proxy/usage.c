@@ -13,6 +13,7 @@ const char usage_text[] =
 	"  schema IN.csv            propose a sealing schema for a CSV file\n"
 	"  tokenize, detokenize     random tokens for the values of a CSV file, from an encrypted vault\n"
 	"  beacon VALUE             the search term of a value in sealed data; beacon columns\n"
+	"  psi serve|join           how many values two files share, for parties without a common key\n"
 	"  calibrate                scale, threshold and interval for a guarantee, as JSON\n"
 	"  compose FILE|-           what a list of mechanisms costs in all, as JSON\n"
 	"  version                  print the version\n"
