@@ -294,7 +294,7 @@ static bool fits(const struct policy_budget *b, const struct account_state *s, c
 static bool write_charge(struct ledger *l, const struct charge *c, const struct window *w, int64_t query, const struct ledger_entry *entry,
 			 struct error *e)
 {
-	bool pure = c->budget->accounting == ACCOUNTING_PURE;
+	bool pure = c->budget->accounting != ACCOUNTING_ZCDP;
 	sqlite3_stmt *both[] = { l->write_total, l->insert_charge };
 	size_t length = strlen(entry->sql);
 	bool ok = true;

@@ -162,13 +162,13 @@ struct policy_login {
 	const char *verifier; /* SCRAM-SHA-256$... */
 };
 
-enum accounting { ACCOUNTING_PURE, ACCOUNTING_ZCDP };
+enum accounting { ACCOUNTING_PURE, ACCOUNTING_ZCDP, ACCOUNTING_APPROX }; /* docs/budgets.md */
 enum refresh { REFRESH_NONE, REFRESH_DAILY, REFRESH_WEEKLY, REFRESH_MONTHLY };
 
 struct policy_budget {
 	const char *owner, *schema, *table, *analyst; /* account key: (owner, schema.table, analyst member) */
 	struct eps epsilon;
-	struct delta delta;           /* 0 only with ACCOUNTING_PURE: then private group keys are refused */
+	struct delta delta;           /* 0 only with ACCOUNTING_PURE and _APPROX: then private group keys are refused */
 	struct eps query_epsilon;     /* default of one query */
 	struct eps query_max_epsilon; /* cap of one query */
 	struct delta query_delta;     /* default of one query with private keys; 0 when delta is 0 */
@@ -215,6 +215,9 @@ struct policy {
 	const struct policy_budget *budgets;
 	size_t n_budgets;
 };
+
+/* "pure", "zcdp", "approx". */
+const char *accounting_name(enum accounting a);
 
 /* Look-ups; NULL when there is none.  policy_find_column: n_columns when there is none. */
 const struct policy_member *policy_find_member(const struct policy *p, const char *name);

@@ -97,7 +97,7 @@ static void read_analyst(struct reader *r, const struct yaml_node *n, struct pol
 static void read_budget(struct reader *r, const struct yaml_node *n, struct policy_budget *b)
 {
 	static const char *const keys[] = { "owner", "table", "analyst", "epsilon", "delta", "per_query", "refresh", "accounting" };
-	static const char *const methods[] = { "pure", "zcdp" };
+	static const char *const methods[] = { "pure", "zcdp", "approx" };
 	static const char *const windows[] = { "none", "daily", "weekly", "monthly" };
 
 	*b = (struct policy_budget){ .owner = "?", .schema = "?", .table = "?", .analyst = "?", .epsilon = { EPS_ONE } };
