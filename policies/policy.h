@@ -175,6 +175,7 @@ struct policy_budget {
 	struct delta query_max_delta;
 	enum accounting accounting;
 	enum refresh refresh;
+	const struct policy_budget *together; /* the budget of all analysts of this table together (analyst "*"), or NULL */
 };
 
 struct policy_server {
@@ -197,9 +198,19 @@ struct policy_upstream {
 	int statement_timeout_ms; /* default 60000 */
 };
 
+/* Where the ledger is kept, and where the end of its chain is noted outside of it (budget/anchor.h). */
+struct policy_ledger {
+	const char *postgres; /* connection string without password; NULL: the file at policy.ledger_path */
+	const char *schema;   /* of its tables in PostgreSQL; default noisegate */
+	const char *password_env, *password_file; /* or NULL */
+	const char *anchor_file;                  /* or NULL */
+	const char *anchor_schema, *anchor_table; /* a table on the upstream, or NULL */
+};
+
 struct policy {
 	const char *collaboration;
 	const char *ledger_path; /* absolute or relative to the policy file's directory, resolved by the loader */
+	struct policy_ledger ledger;
 	struct policy_server server;
 	struct policy_upstream upstream;
 	const struct policy_member *members;

@@ -136,7 +136,7 @@ int cli_budget(int argc, char **argv)
 	if (argc < 2 || !(text_eq(argv[1], "show") || text_eq(argv[1], "history")) || !read_options(argc - 1, argv + 1, &o))
 		return cli_usage(usage);
 	struct snapshot *s = snapshot_load(o.policy, &report, &e);
-	bool ok = s && ledger_open(s->policy->ledger_path, &clock, &l, &e) &&
+	bool ok = s && ledger_open_policy(s->policy, &clock, &l, &e) &&
 		  (text_eq(argv[1], "show") ? show : history)(l, s->policy, &o, &e);
 	ledger_close(l);
 	snapshot_drop(s);
