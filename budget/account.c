@@ -3,6 +3,8 @@
 #include "base/text.h"
 #include "mechanisms/loss.h"
 
+#include <pthread.h>
+
 void account_order(struct account_orders *o, const struct account_key *key, const struct window *w, const struct entry *x)
 {
 	const bool self = text_eq(x->key.analyst, key->analyst) && text_eq(x->key.relation, key->relation);
@@ -36,6 +38,39 @@ static struct eps least_eps(struct eps a, uint64_t max)
 	return (struct eps){ a.pico < max ? a.pico : max };
 }
 
+/*
+ * Finding the limit in rho takes a search of tens of milliseconds, and limits are few and rarely change: the last ones are remembered.  Only the arguments
+ * decide the result, so it does not matter who computed it.
+ */
+static struct rho rho_limit(struct eps epsilon, struct delta delta)
+{
+	enum { KEPT = 64 };
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static struct {
+		struct eps epsilon;
+		struct delta delta;
+		struct rho limit;
+	} kept[KEPT];
+	const size_t at = (size_t)((epsilon.pico * UINT64_C(0x9E3779B97F4A7C15)) ^ (delta.atto * UINT64_C(0xC2B2AE3D27D4EB4F))) >> 58;
+	struct rho limit = { 0 };
+
+	(void)pthread_mutex_lock(&lock);
+	bool known = kept[at].epsilon.pico == epsilon.pico && kept[at].delta.atto == delta.atto;
+	if (known)
+		limit = kept[at].limit;
+	(void)pthread_mutex_unlock(&lock);
+	if (known) /* an empty place says that epsilon 0 and delta 0 have the limit 0, which is so */
+		return limit;
+	if (!loss_rho_limit(epsilon, delta, &limit))
+		limit.pico = 0;
+	(void)pthread_mutex_lock(&lock);
+	kept[at].epsilon = epsilon;
+	kept[at].delta = delta;
+	kept[at].limit = limit;
+	(void)pthread_mutex_unlock(&lock);
+	return limit;
+}
+
 /* The part of delta that pays for converting rho to epsilon. */
 static struct delta conversion(const struct policy_budget *b, const struct account_state *s)
 {
@@ -48,8 +83,7 @@ static void zcdp_state(const struct policy_budget *b, struct account_state *s)
 	struct rho earlier = { 0 };
 
 	s->delta_limit.atto = s->delta_whole.atto - converts.atto;
-	if (!loss_rho_limit(s->epsilon_limit, converts, &s->rho_limit))
-		s->rho_limit.pico = 0;
+	s->rho_limit = rho_limit(s->epsilon_limit, converts);
 	/* charges made while the account was pure or approx count at the price of any mechanism of that total */
 	if (s->epsilon.pico > 0 && (!loss_rho_of_pure(s->epsilon, &earlier) || !rho_add(s->rho, earlier, &s->rho)))
 		s->rho.pico = (uint64_t)UNIT_MAX;
