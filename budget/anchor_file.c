@@ -16,7 +16,8 @@ struct file_anchor {
 	struct anchor base;
 	char *path;
 	int fd;
-	int next; /* the place to write */
+	int next;    /* the place to write */
+	int64_t seq; /* of the note that was read; -1: none */
 };
 
 static struct file_anchor *of(struct anchor *a)
@@ -58,6 +59,7 @@ static bool read_notes(struct file_anchor *f, struct anchored *out, struct error
 	int newer = !note[0].exists || (note[1].exists && note[1].seq > note[0].seq);
 	*out = note[newer];
 	f->next = !newer;
+	f->seq = out->seq;
 	return true;
 }
 
@@ -75,6 +77,7 @@ static bool enter(struct anchor *a, struct anchored *out, struct error *e)
 	if (!ok)
 		(void)damaged(f, "cannot be locked", e);
 	f->next = 0;
+	f->seq = -1;
 	if (ok && st.st_size > 0) /* empty: never written */
 		ok = read_notes(f, out, e);
 	if (!ok)
@@ -99,16 +102,15 @@ static bool write_note(struct anchor *a, const struct head *h, struct error *e)
 {
 	struct file_anchor *f = of(a);
 	char line[ANCHOR_LINE] = { 0 };
-	struct stat st;
 
 	if (!anchor_print(h, line))
 		return fail_memory(e);
 	for (size_t i = strlen(line); i < ANCHOR_LINE; i++)
 		line[i] = i == ANCHOR_LINE - 1 ? '\n' : ' ';
-	bool first = fstat(f->fd, &st) == 0 && st.st_size == 0;
+	const bool first = f->seq < 0, both = h->seq <= f->seq || first; /* a recovery may go back to a smaller number: the larger must not stay */
 	bool ok = true;
-	for (int i = 0; i < (first ? 2 : 1); i++)
-		ok = ok && pwrite(f->fd, line, ANCHOR_LINE, (off_t)(first ? i : f->next) * ANCHOR_LINE) == ANCHOR_LINE;
+	for (int i = 0; i < (both ? 2 : 1); i++)
+		ok = ok && pwrite(f->fd, line, ANCHOR_LINE, (off_t)(both ? i : f->next) * ANCHOR_LINE) == ANCHOR_LINE;
 	ok = ok && fdatasync(f->fd) == 0 && (!first || sync_directory(f->path));
 	if (ok)
 		return true;
