@@ -166,19 +166,19 @@ static bool cannot(const char *path, const char *why, struct error *e)
 	return error_hint(e, "Restore the last good copy of the file and its -wal, then run `noisegate budget recover`: docs/budgets.md, \"When the ledger is refused\".");
 }
 
-/* What SQLite would silently take for an empty database, or open for reading only. */
+/*
+ * What SQLite would silently take for an empty database, or open for reading only.  The file is not opened for it: closing any descriptor of a file gives up
+ * all locks that the process has on it, those of other SQLite connections included.
+ */
 static bool check_file(const char *path, struct error *e)
 {
 	struct stat st;
-	int fd = open(path, O_RDWR | O_CLOEXEC);
 
-	if (fd < 0) {
+	if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) != 0 || stat(path, &st) != 0) {
 		fail(e, ERR_LEDGER, "could not open ledger \"%s\": %s", path, strerror(errno));
 		return error_hint(e, "The account that runs noisegate must be able to read and write the file and its directory.");
 	}
-	bool ok = fstat(fd, &st) == 0;
-	(void)close(fd);
-	if (!ok || !S_ISREG(st.st_mode))
+	if (!S_ISREG(st.st_mode))
 		return cannot(path, "it is not a regular file", e);
 	return st.st_size > 0 ? true : cannot(path, "it is empty, and a ledger never is", e);
 }
