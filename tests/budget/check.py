@@ -60,12 +60,16 @@ class Proxy:
             time.sleep(0.02)
         self.up = os.path.exists(self.ready)
 
+    def port(self):
+        assert self.up, self.said()
+        return open(self.ready).read()
+
     def said(self):
         self.errors.seek(0)
         return self.errors.read()
 
     def login(self, user="ana"):
-        return psycopg.connect(f"host=127.0.0.1 port={open(self.ready).read()} user={user} password={os.environ['PGPASSWORD']} dbname=campaign sslmode=require", autocommit=True)
+        return psycopg.connect(f"host=127.0.0.1 port={self.port()} user={user} password={os.environ['PGPASSWORD']} dbname=campaign sslmode=require", autocommit=True)
 
     def stop(self, sig=signal.SIGTERM):
         self.p.send_signal(sig)
@@ -341,7 +345,7 @@ def full_disk():
 
 # --- the clock --------------------------------------------------------------------------------------------------------------------------
 def clock_back():
-    path = policy("clock", CUSTOMERS.replace("zcdp", "pure").replace("epsilon: 6,", "epsilon: 1, refresh: monthly,"))
+    path = policy("clock", CUSTOMERS.replace("zcdp", "pure").replace("epsilon: 6,", "epsilon: 1, refresh: monthly,").replace("max_epsilon: 2", "max_epsilon: 1"))
 
     def at(shift):
         with Proxy(path, {"LD_PRELOAD": clock, "NOISEGATE_TEST_SHIFT": str(shift)}) as p:
