@@ -286,8 +286,42 @@ def files():
     refused("charges deleted by hand", ["head of its chain"])
     open(ledger, "wb").write(good)
     check("the file put back serves", shown(path)["epsilon_spent"] == 0.5, shown(path))
+    migration()
     read_only(path, ledger)
     full_disk()
+
+
+VERSION_1 = '''
+CREATE TABLE account (owner TEXT NOT NULL, relation TEXT NOT NULL, analyst TEXT NOT NULL, window_start INTEGER NOT NULL,
+ epsilon INTEGER NOT NULL CHECK (epsilon >= 0), rho INTEGER NOT NULL CHECK (rho >= 0), delta INTEGER NOT NULL CHECK (delta >= 0),
+ queries INTEGER NOT NULL, PRIMARY KEY (owner, relation, analyst, window_start)) STRICT, WITHOUT ROWID;
+CREATE TABLE charge (id INTEGER PRIMARY KEY, query INTEGER NOT NULL, at INTEGER NOT NULL, owner TEXT NOT NULL, relation TEXT NOT NULL,
+ analyst TEXT NOT NULL, window_start INTEGER NOT NULL, login TEXT NOT NULL, accounting TEXT NOT NULL,
+ epsilon INTEGER NOT NULL, rho INTEGER NOT NULL, delta INTEGER NOT NULL, mechanism TEXT NOT NULL, sql TEXT NOT NULL) STRICT;
+CREATE INDEX charge_query ON charge (query);
+PRAGMA application_id = 1313295409; PRAGMA user_version = 1;
+'''
+
+
+def migration():
+    path = policy("first", CUSTOMERS.replace("zcdp", "pure").replace("analyst: publisher, epsilon: 6,", "analyst: publisher, epsilon: 6, refresh: monthly,"))
+    ledger = f"{w}/first.ledger"
+    db = sqlite3.connect(ledger)
+    db.executescript(VERSION_1)
+    now = int(time.time() * 1e6)
+    for i in range(7):  # the last one by a clock that was behind its window
+        db.execute("INSERT INTO charge VALUES (?, ?, ?, 'brand', 'brand.customers', 'publisher', ?, 'ana', 'pure', 500000000000, 0, 3, '[]', 'SELECT 1')",
+                   (i + 1, i + 1, now if i < 6 else 5, 0 if i < 6 else now))
+    db.execute("INSERT INTO account VALUES ('brand', 'brand.customers', 'publisher', 0, 3000000000000, 0, 18, 6)")
+    db.execute("INSERT INTO account VALUES ('brand', 'brand.customers', 'publisher', ?, 500000000000, 0, 3, 1)", (now,))
+    db.commit()
+    db.close()
+    s = shown(path)
+    check("a ledger of the first version is brought up to date, nothing forgotten", s["epsilon_spent"] == 3.5 and s["queries"] == 7, s)
+    h = json.loads(budget("history", path, "--json").stdout)
+    check("its charges are the beginning of the chain", [x["entry"] for x in h] == [7, 6, 5, 4, 3, 2, 1] and len({x["hash"] for x in h}) == 7 and h[0]["query"] == 7, h)
+    with Proxy(path) as p:
+        check("and it serves on", ask(p.login()) == "answered" and shown(path)["epsilon_spent"] == 4, shown(path))
 
 
 def read_only(path, ledger):

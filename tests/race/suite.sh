@@ -7,4 +7,9 @@ for p in ledger_race ledger_kill ledger_durable; do
 		-lsqlite3 -lpq -lyaml -lcrypto -lm || exit 1
 	"$B/$p" || status=1
 done
+d=$(mktemp -d /tmp/noisegate-race-XXXXXX)
+trap 'scripts/pg.sh stop "$d/pg"; rm -rf "$d"' EXIT
+chmod 755 "$d"
+scripts/pg.sh start "$d/pg" || { echo "not ok PostgreSQL did not start"; exit 1; }
+"$B/ledger_race" "postgresql://owner@/postgres?host=$d/pg/sock" || status=1
 exit $status
