@@ -135,6 +135,11 @@ static void attack(const struct files *f, const char *name, const char *target, 
 	fflush(stdout);
 }
 
+static void drop(struct files *f)
+{
+	free(f->db.p), free(f->wal.p), free(f->anchor.p);
+}
+
 /* The files as they are while the ledger is open, or after it has been closed. */
 static struct files make(bool open_still, int charges, char truth[200])
 {
@@ -192,14 +197,18 @@ int main(int argc, char **argv)
 	struct files f = make(false, 30, truth);
 	attack(&f, "the file cut short", path, &f.db, true, true, false, truth, step);
 	attack(&f, "a flipped bit in the file", path, &f.db, false, false, false, truth, step);
+	drop(&f);
 	f = make(true, 5, truth);
 	gone(&f, truth);
+	drop(&f);
 	policy.ledger.anchor_file = anchor;
 	f = make(true, 12, truth);
 	attack(&f, "the -wal cut short, with an anchor", wal, &f.wal, true, false, false, truth, step * 3);
 	attack(&f, "a flipped bit in the -wal, with an anchor", wal, &f.wal, false, false, false, truth, step * 3);
+	drop(&f);
 	f = make(false, 5, truth);
 	attack(&f, "the anchor cut short", anchor, &f.anchor, true, false, false, truth, 1);
 	attack(&f, "a flipped bit in the anchor", anchor, &f.anchor, false, false, true, truth, 1);
+	drop(&f);
 	return bad != 0;
 }

@@ -56,6 +56,7 @@ static int processes(void)
 {
 	int total = 0, status;
 
+	fflush(stdout); /* or the children would print it too */
 	for (int i = 0; i < 8; i++) {
 		if (fork() == 0) {
 			const struct clock c = clock_system();
