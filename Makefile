@@ -79,7 +79,7 @@ clean:
 	rm -rf $(BUILD)
 
 # --- for people ------------------------------------------------------------------------------------------------------------
-.PHONY: demo demo-sealed demo-stop test check fuzz bench bench-seal install layers headers lines mutants
+.PHONY: demo demo-sealed demo-stop test soak check fuzz bench bench-seal install layers headers lines mutants
 demo:
 	@scripts/deps.sh build
 	@$(MAKE) --no-print-directory -j2 all >/dev/null
@@ -94,6 +94,11 @@ demo-stop:
 test:
 	@scripts/deps.sh test
 	@tests/run.sh
+
+# 10,000 kills of a charging proxy on SQLite, 5,000 with an anchor, 500 on PostgreSQL: tests/soak.
+soak:
+	@scripts/deps.sh test
+	@SOAK_ROUNDS=$${SOAK_ROUNDS:-10000} bash tests/soak/suite.sh
 
 # Every include goes downward; every file stays below 800 lines; every header compiles alone.
 layers:
@@ -122,6 +127,7 @@ bench-seal: all
 	@bench/seal.sh
 bench: all
 	@bench/run.sh
+	@bench/ledger.sh
 
 install: all
 	install -D -m 755 $(BUILD)/noisegate $(DESTDIR)$(PREFIX)/bin/noisegate

@@ -23,10 +23,10 @@ a count that is shown is drawn again after it selected its group~mechanisms/rele
 selection by a count of a part of the units~planner/selection.c~s/counts \&\& !g->filter/counts/~unit-planner
 price of a pure mechanism halved~mechanisms/loss.c~s/e \* tanh(e \/ 2)/e * tanh(e \/ 2) \/ 2/~unit-mechanisms
 second value reuses the first noise~mechanisms/released.c~s/noised(m, row, v->column + 1, \&v->noise_sum, \&d->sum, e)/exact_integer(m, row, v->column + 1, \&d->sum, e)/~neighbour
-a charge may exceed the limit by one~budget/ledger.c~s/eps.pico <= b->epsilon.pico/eps.pico <= b->epsilon.pico + 1/~unit-budget
-the charge is not added to the total~budget/ledger.c~s/SET epsilon = epsilon + ?5/SET epsilon = ?5/~unit-budget
-a window opens again when the clock goes back~budget/ledger.c~s/newest > w->start.micros/newest > w->start.micros \&\& 0/~unit-budget
-delta is not halved~budget/ledger.c~s/b->delta.atto \/ 2/b->delta.atto/~unit-budget
+a charge may exceed the limit by one~budget/account.c~s/eps.pico <= s->epsilon_limit.pico/eps.pico <= s->epsilon_limit.pico + 1/~unit-budget
+the charge is not added to the total~budget/store.c~s/epsilon = a.epsilon + excluded.epsilon/epsilon = excluded.epsilon/~unit-budget
+a window opens again when the clock goes back~budget/commit.c~s/if (at.micros < head->at.micros)/if (0)/~unit-budget
+delta is not halved~budget/account.c~s/: s->delta_whole.atto \/ 2/: s->delta_whole.atto/~unit-budget
 rows are not capped~planner/block_emit.c~s/LEAST(pg_catalog.count(\*)"/GREATEST(pg_catalog.count(*)"/~planner
 partial sums are not capped~planner/block_emit.c~s/rows \* g->hi : 0/1000000 * rows * g->hi : 0/~planner
 groups are not sampled~planner/cost.c~s/ranked = !few/ranked = false/~planner
