@@ -75,14 +75,14 @@ static inline void coverage_add_counts(struct coverage_cases *all)
 }
 
 /* avg of n rows: noises of `ratio` rows' deviations. */
-static inline void coverage_add_average(struct coverage_cases *all, const int *x, int n, enum noise_kind kind, u128 scale)
+static inline void coverage_add_average(struct coverage_cases *all, const char *what, const int *x, int n, enum noise_kind kind, u128 scale)
 {
 	char law[64];
 	i128 sum = 0;
 	double mean = 0;
 
 	snprintf(law, sizeof(law), "%s %u, %d rows", kind == NOISE_LAPLACE ? "laplace" : "gaussian", (unsigned)scale, n);
-	struct coverage_case *c = coverage_add(all, "avg", law);
+	struct coverage_case *c = coverage_add(all, what, law);
 	for (int i = 0; i < n; i++) {
 		sum += 2 * x[i] - 460;
 		mean += x[i] * 0.25 / n;
@@ -201,7 +201,7 @@ static inline void coverage_add_quantiles(struct coverage_cases *all, enum cover
 
 static inline void coverage_all(struct coverage_cases *all)
 {
-	static int x[COVERAGE_ROWS_MAX], y[COVERAGE_ROWS_MAX];
+	static int x[COVERAGE_ROWS_MAX], y[COVERAGE_ROWS_MAX], high[COVERAGE_ROWS_MAX];
 	const struct choose_terms zcdp = { .account = CHOOSE_ZCDP, .rho = { EPS_ONE / 50 } }, pure = { .account = CHOOSE_PURE, .epsilon = { 2 * EPS_ONE } },
 				  poor = { .account = CHOOSE_PURE, .epsilon = { EPS_ONE / 2 } };
 	static const struct noise gaussian = { NOISE_GAUSSIAN, 25, 1 }, laplace = { NOISE_LAPLACE, 8, 1 };
@@ -209,10 +209,13 @@ static inline void coverage_all(struct coverage_cases *all)
 	all->n = 0;
 	arena_init(&all->arena, 256 << 20);
 	coverage_rows(COVERAGE_ROWS_MAX, x, y);
+	for (int i = 0; i < COVERAGE_ROWS_MAX; i++)
+		high[i] = 470 + i % 10;
 	coverage_add_counts(all);
 	for (int n = 30; n <= 3000; n *= 10) {
-		coverage_add_average(all, x, n, NOISE_LAPLACE, 2);
-		coverage_add_average(all, x, n, NOISE_GAUSSIAN, 5);
+		coverage_add_average(all, "avg", x, n, NOISE_LAPLACE, 2);
+		coverage_add_average(all, "avg", x, n, NOISE_GAUSSIAN, 5);
+		coverage_add_average(all, "avg near a bound", high, n, NOISE_GAUSSIAN, 2); /* where the count's noise weighs as much as the sum's */
 	}
 	coverage_add_moments(all, x, y, 3000, &zcdp, "gaussian");
 	coverage_add_moments(all, x, y, 3000, &pure, "laplace");

@@ -223,7 +223,7 @@ Test(moments, impossible_bounds_sums_and_sources_are_refused)
 	const struct choose_terms terms = { .account = CHOOSE_PURE, .epsilon = { EPS_ONE } };
 	struct moments_bounds reversed = bounds, huge = bounds;
 	struct moments_noise noise[MOMENT_PARTS];
-	const i128 negative[MOMENT_PARTS] = { -1 }, overflow[MOMENT_PARTS] = { 1, 1, I128_MAX };
+	const i128 negative[MOMENT_PARTS] = { -1 }, overflow[MOMENT_PARTS] = { 1, 1, I128_MAX }, beyond[MOMENT_PARTS] = { 1, (i128)1 << 126 };
 	struct unit_rng u;
 	const struct rng r = unit_rng(&u, 1);
 	struct draws draws;
@@ -238,6 +238,7 @@ Test(moments, impossible_bounds_sums_and_sources_are_refused)
 	cr_expect(!moments_calibrate(&bounds, 3, 0, 1, &terms, noise, &e) && e.code == ERR_BAD_PARAMETER);
 	cr_assert(moments_calibrate(&bounds, 6, 1, 1, &terms, noise, &e));
 	cr_expect(!moments_release(&bounds, 3, negative, noise, &draws, &m, &e) && e.code == ERR_UPSTREAM);
+	cr_expect(!moments_release(&bounds, 3, beyond, noise, &draws, &m, &e) && e.code == ERR_UPSTREAM, "no room for noise");
 	cr_expect(!moments_release(&bounds, 3, overflow, noise, &draws, &m, &e) && e.code == ERR_UPSTREAM);
 	u.fail_after = 1;
 	const i128 fine[MOMENT_PARTS] = { 1 };
