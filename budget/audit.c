@@ -71,15 +71,15 @@ bool audit_segment_make(struct audit *a, uint64_t segment, const struct audit_he
 
 /* --- appending ------------------------------------------------------------------------------------------------------------------------ */
 
-void audit_ring_note(struct audit *a, const struct audit_record *r)
+void audit_note_answer(struct audit *a, const struct audit_record *r)
 {
-	struct audit_answer *at = &a->ring[a->ring_next];
+	struct audit_answer made = { .query = audit_find_number(r, AUDIT_FIELD_LEDGER_QUERY), .mark = { .sequence = r->sequence } };
 
-	if (r->event != AUDIT_ANSWERED && r->event != AUDIT_REPEATED)
+	if (r->event != AUDIT_ANSWERED || made.query == 0)
 		return;
-	*at = (struct audit_answer){ audit_find_number(r, AUDIT_FIELD_LEDGER_QUERY), audit_find_number(r, AUDIT_FIELD_STATEMENT), r->sequence, { 0 } };
-	mem_copy(at->hash, r->hash, SHA256_SIZE);
-	a->ring_next = (a->ring_next + 1) % AUDIT_RING;
+	made.statement = audit_find_number(r, AUDIT_FIELD_STATEMENT);
+	mem_copy(made.mark.hash, r->hash, SHA256_SIZE);
+	a->answers[made.query % AUDIT_ANSWERS] = made;
 }
 
 static bool broken(const struct audit *a, struct error *e)
@@ -165,18 +165,20 @@ bool audit_append_locked(struct audit *a, enum audit_event event, const struct w
 	a->last++;
 	mem_copy(a->before, hash, SHA256_SIZE);
 	mem_copy(r.hash, hash, SHA256_SIZE);
-	audit_ring_note(a, &r);
+	audit_note_answer(a, &r);
 	if (a->last - a->checkpointed == (uint64_t)a->policy.checkpoint_records)
 		pthread_cond_signal(&a->wake);
 	return true;
 }
 
-bool audit_append(struct audit *a, enum audit_event event, const struct wr *fields, uint64_t *sequence, struct error *e)
+bool audit_append(struct audit *a, enum audit_event event, const struct wr *fields, struct audit_mark *mark, struct error *e)
 {
 	pthread_mutex_lock(&a->lock);
 	bool ok = audit_append_locked(a, event, fields, e);
-	if (ok && sequence)
-		*sequence = a->last;
+	if (ok && mark) {
+		mark->sequence = a->last;
+		mem_copy(mark->hash, a->before, SHA256_SIZE);
+	}
 	pthread_mutex_unlock(&a->lock);
 	return ok;
 }
@@ -232,50 +234,28 @@ bool audit_salt(const struct audit *a, uint64_t statement, uint8_t out[AUDIT_SAL
 	return ok;
 }
 
-static bool put_receipt(struct audit *a, const struct audit_answer *at, bool sign, char out[AUDIT_RECEIPT_MAX], struct error *e)
+bool audit_receipt(const struct audit *a, const struct audit_mark *answer, uint64_t statement, bool sign, char out[AUDIT_RECEIPT_MAX],
+		   struct error *e)
 {
-	struct audit_place place = { .sequence = at->sequence };
+	struct audit_place place = { .sequence = answer->sequence };
 	uint8_t salt[AUDIT_SALT];
 	struct wr w;
 
 	mem_copy(place.log_id, a->log_id, AUDIT_ID);
-	mem_copy(place.hash, at->hash, SHA256_SIZE);
+	mem_copy(place.hash, answer->hash, SHA256_SIZE);
 	wr_init_heap(&w, AUDIT_RECEIPT_MAX - 1);
-	bool ok = audit_salt(a, at->statement, salt) && audit_receipt_put(&w, &place, salt, sign ? a->key : NULL);
+	bool ok = audit_salt(a, statement, salt) && audit_receipt_put(&w, &place, salt, sign ? a->key : NULL);
 	if (ok)
 		mem_copy(out, wr_text(&w), w.n + 1);
 	wr_free(&w);
 	return ok || fail(e, ERR_CRYPTO, "could not make a receipt");
 }
 
-/* The newest answer in the ring of that ledger query (0: of that sequence number). */
-static bool ring_find(struct audit *a, uint64_t query, uint64_t sequence, struct audit_answer *out)
+bool audit_receipt_of_query(struct audit *a, uint64_t query, char out[AUDIT_RECEIPT_MAX], struct error *e)
 {
-	bool found = false;
-
 	pthread_mutex_lock(&a->lock);
-	for (size_t i = 0; i < AUDIT_RING && !found; i++) {
-		const struct audit_answer *at = &a->ring[(a->ring_next + 2 * AUDIT_RING - 1 - i) % AUDIT_RING];
-		found = at->sequence && (query ? at->query == query : at->sequence == sequence);
-		if (found)
-			*out = *at;
-	}
+	const struct audit_answer at = a->answers[query % AUDIT_ANSWERS];
 	pthread_mutex_unlock(&a->lock);
-	return found;
-}
-
-bool audit_receipt(struct audit *a, uint64_t query, bool sign, char out[AUDIT_RECEIPT_MAX], struct error *e)
-{
-	struct audit_answer at;
-
 	out[0] = '\0';
-	return query == 0 || !ring_find(a, query, 0, &at) || put_receipt(a, &at, sign, out, e);
-}
-
-bool audit_receipt_of(struct audit *a, uint64_t sequence, bool sign, char out[AUDIT_RECEIPT_MAX], struct error *e)
-{
-	struct audit_answer at;
-
-	out[0] = '\0';
-	return !ring_find(a, 0, sequence, &at) || put_receipt(a, &at, sign, out, e);
+	return query == 0 || at.query != query || audit_receipt(a, &at.mark, at.statement, false, out, e);
 }

@@ -31,11 +31,17 @@ MUST_CHECK bool audit_open(const struct audit_options *o, struct audit **out, st
 /* Notes the end, signs a last checkpoint.  NULL is fine. */
 void audit_close(struct audit *a);
 
+/* Where a record went. */
+struct audit_mark {
+	uint64_t sequence;
+	uint8_t hash[SHA256_SIZE];
+};
+
 /*
- * Appends a record with these fields (an empty writer: none); *sequence its number, where not NULL.  ERR_DISK_FULL: may work again later.  ERR_AUDIT: not before
+ * Appends a record with these fields (an empty writer: none); *mark, where not NULL, says where.  ERR_DISK_FULL: may work again later.  ERR_AUDIT: not before
  * the log was opened again.
  */
-MUST_CHECK bool audit_append(struct audit *a, enum audit_event event, const struct wr *fields, uint64_t *sequence, struct error *e);
+MUST_CHECK bool audit_append(struct audit *a, enum audit_event event, const struct wr *fields, struct audit_mark *mark, struct error *e);
 
 /* Waits until the record and all before it are on disk. */
 MUST_CHECK bool audit_commit(struct audit *a, uint64_t sequence, struct error *e);
@@ -43,13 +49,11 @@ MUST_CHECK bool audit_commit(struct audit *a, uint64_t sequence, struct error *e
 /* The salt of a statement's hashes: 16 bytes that stand in no record, only in receipts.  False only when OpenSSL fails. */
 MUST_CHECK bool audit_salt(const struct audit *a, uint64_t statement, uint8_t out[AUDIT_SALT]);
 
-/*
- * The receipt of an answer that this process appended or found at start among the newest of the log, by what `query` is in its ledger_query field.
- * Empty text (and true) when it is not known any more.  Only signed when asked.
- */
-MUST_CHECK bool audit_receipt(struct audit *a, uint64_t query, bool sign, char out[AUDIT_RECEIPT_MAX], struct error *e);
+/* The receipt of the answer in that record; signed when asked and there is a key. */
+MUST_CHECK bool audit_receipt(const struct audit *a, const struct audit_mark *answer, uint64_t statement, bool sign, char out[AUDIT_RECEIPT_MAX],
+			      struct error *e);
 
-/* As audit_receipt, by the record's number. */
-MUST_CHECK bool audit_receipt_of(struct audit *a, uint64_t sequence, bool sign, char out[AUDIT_RECEIPT_MAX], struct error *e);
+/* The same by the number that the ledger gave to the charge, unsigned; "" when the answer is not among the newest of the log, or there was none. */
+MUST_CHECK bool audit_receipt_of_query(struct audit *a, uint64_t query, char out[AUDIT_RECEIPT_MAX], struct error *e);
 
 #endif

@@ -104,7 +104,7 @@ static enum audit_step scan(struct audit *a, struct audit_reader *r, struct clai
 
 	meet(c, r->header.first - 1, r->header.before);
 	while ((step = audit_reader_next(r, &record)) == AUDIT_STEP_RECORD) {
-		audit_ring_note(a, &record);
+		audit_note_answer(a, &record);
 		meet(c, record.sequence, record.hash);
 	}
 	return step;

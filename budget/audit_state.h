@@ -6,12 +6,12 @@
 
 #include <pthread.h>
 
-enum { AUDIT_RING = 4096, AUDIT_SECRET = 32 };
+enum { AUDIT_ANSWERS = 4096, AUDIT_SECRET = 32 };
 
 /* An answer, for its receipt. */
 struct audit_answer {
-	uint64_t query, statement, sequence; /* query 0: not charged */
-	uint8_t hash[SHA256_SIZE];
+	uint64_t query, statement; /* query 0: no answer */
+	struct audit_mark mark;
 };
 
 struct audit {
@@ -39,8 +39,7 @@ struct audit {
 	uint64_t checkpointed;
 	int64_t checkpoint_time; /* monotonic nanos */
 
-	struct audit_answer ring[AUDIT_RING];
-	size_t ring_next;
+	struct audit_answer answers[AUDIT_ANSWERS]; /* by query modulo their number: the newest stay */
 };
 
 /* What a crash left, to be noted. */
@@ -56,8 +55,8 @@ MUST_CHECK bool audit_mend(struct audit *a, enum audit_step step, const struct a
 /* ERR_AUDIT: the log cannot be gone on with. */
 bool audit_damaged(struct error *e, const char *dir, const char *what);
 
-/* Notes an answer in the ring; under the lock, or before there are threads. */
-void audit_ring_note(struct audit *a, const struct audit_record *r);
+/* Keeps where an answer is, if the record is one; under the lock, or before there are threads. */
+void audit_note_answer(struct audit *a, const struct audit_record *r);
 
 /* Makes the file of a segment, with its header, on disk; *fd is open for writing. */
 MUST_CHECK bool audit_segment_make(struct audit *a, uint64_t segment, const struct audit_header *h, int *fd, struct error *e);
