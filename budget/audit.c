@@ -8,9 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
+static bool disk_full(int why)
+{
+	return why == ENOSPC || why == EDQUOT || why == EFBIG;
+}
+
 bool audit_write_failed(int why, struct error *e)
 {
-	if (why == ENOSPC || why == EDQUOT || why == EFBIG) {
+	if (disk_full(why)) {
 		(void)fail(e, ERR_DISK_FULL, "the audit log cannot be written: the disk is full");
 		return error_hint(e, "Queries are refused until there is room. Catalogs and noisegate.budget still answer.");
 	}
@@ -93,16 +98,12 @@ static void set_broken(struct audit *a, int why)
 	log_event(LOG_ERROR, "audit log cannot be written any more", LOG_TEXT("why", strerror(a->broken)));
 }
 
-/* The last segment is full: syncs it and goes on in the next.  The file that is being synced must not be closed. */
+/* The last segment is full: syncs it and goes on in the next.  Nobody may be syncing: that file must not be closed. */
 static bool rotate(struct audit *a, struct error *e)
 {
 	struct audit_header h = { .first = a->last + 1 };
 	int fd;
 
-	while (a->syncing)
-		pthread_cond_wait(&a->synced, &a->lock);
-	if (a->broken)
-		return broken(a, e);
 	if (fdatasync(a->fd) != 0) {
 		set_broken(a, errno);
 		return broken(a, e);
@@ -118,6 +119,20 @@ static bool rotate(struct audit *a, struct error *e)
 	a->segment++;
 	a->size = AUDIT_HEADER;
 	return true;
+}
+
+static bool is_full(const struct audit *a)
+{
+	return a->size >= (uint64_t)a->policy.segment_bytes && a->size > AUDIT_HEADER;
+}
+
+bool audit_make_room(struct audit *a, struct error *e)
+{
+	while (is_full(a) && a->syncing)
+		pthread_cond_wait(&a->synced, &a->lock); /* meanwhile another may have gone on in a new segment, or failed */
+	if (a->broken)
+		return broken(a, e);
+	return !is_full(a) || rotate(a, e);
 }
 
 /* The record in a->record: the 32 bytes before it, which are already in the file, then itself.  False without memory. */
@@ -144,11 +159,9 @@ bool audit_append_locked(struct audit *a, enum audit_event event, const struct w
 	uint8_t hash[SHA256_SIZE];
 	struct audit_record r;
 
-	if (a->broken)
-		return broken(a, e);
 	if (!wr_ok(fields) || fields->n > AUDIT_BODY_MAX - AUDIT_BODY_MIN)
 		return fail(e, ERR_TOO_COMPLEX, "the statement is too long for the audit log");
-	if (a->size >= (uint64_t)a->policy.segment_bytes && a->size > AUDIT_HEADER && !rotate(a, e))
+	if (!audit_make_room(a, e))
 		return false;
 	if (!encode(a, event, fields, hash))
 		return fail_memory(e);
@@ -157,8 +170,8 @@ bool audit_append_locked(struct audit *a, enum audit_event event, const struct w
 	BUG_IF(!audit_body_read(p + 4, n - 4 - SHA256_SIZE, &r)); /* our own fields are out of order */
 	if (!write_all(a->fd, p, n, a->size)) {
 		int why = errno;
-		if (ftruncate(a->fd, (off_t)a->size) != 0)
-			set_broken(a, errno);
+		if (ftruncate(a->fd, (off_t)a->size) != 0 || !disk_full(why))
+			set_broken(a, why);
 		return audit_write_failed(why, e);
 	}
 	a->size += n;

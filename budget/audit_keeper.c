@@ -25,9 +25,12 @@ static bool write_checkpoint(const struct audit *a, const struct wr *text, struc
 /* The text of a checkpoint over the last record; with a key it becomes a record itself. */
 static bool take(struct audit *a, struct wr *text, uint64_t *sequence, struct error *e)
 {
-	struct audit_place place = { .sequence = a->last };
+	struct audit_place place = { .sequence = 0 };
 	struct wr fields;
 
+	if (!audit_make_room(a, e))
+		return false;
+	place.sequence = a->last;
 	mem_copy(place.log_id, a->log_id, AUDIT_ID);
 	mem_copy(place.hash, a->before, SHA256_SIZE);
 	if (!audit_checkpoint_put(text, &place, clock_now(&a->clock), a->key))

@@ -73,7 +73,10 @@ MUST_CHECK bool audit_checkpoint_now(struct audit *a, struct error *e);
 MUST_CHECK bool audit_keeper_start(struct audit *a, struct error *e);
 void audit_keeper_stop(struct audit *a);
 
-/* With the lock held. */
+/*
+ * With the lock held.  After audit_make_room the next record needs no new segment: audit_append_locked does not wait, and no other record comes between.
+ */
+MUST_CHECK bool audit_make_room(struct audit *a, struct error *e);
 MUST_CHECK bool audit_append_locked(struct audit *a, enum audit_event event, const struct wr *fields, struct error *e);
 
 #endif
