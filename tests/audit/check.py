@@ -143,7 +143,7 @@ c.execute("SET noisegate.error = '30%'")
 c.execute("SELECT count(*) FROM customers")
 c.execute("SET noisegate.error = default")
 look = [r for r in p.records() if r["event"] == "allowed" and "look" in r]
-check("a look and the answer that it led to are two charges, tied", all(any(q["sequence"] == r["look"] and q["event"] == "allowed" for q in p.records()) for r in look) and p.records()[-1]["event"] in ("answered", "checkpoint"), look)
+check("a look and the answer that it led to are two charges, tied", len(look) >= 1 and all(any(q["sequence"] == r["look"] and q["event"] == "allowed" for q in p.records()) for r in look) and p.records()[-1]["event"] in ("answered", "checkpoint"), look)
 for i in range(30):
     try:
         p.connect(password="wrong")
