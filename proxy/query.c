@@ -54,7 +54,7 @@ static bool charge(struct query *q, struct error *e)
 	struct charge *items = arena_array(q->arena, plan->n_charges + 1, struct charge);
 	int64_t query_id = 0;
 
-	if (!trail_allowed(&q->trail, plan, &q->params, e))
+	if (!trail_allowed(&q->trail, plan, e))
 		return false;
 	if (plan->n_charges == 0) /* aggregation rules and public tables spend nothing */
 		return true;
@@ -242,16 +242,13 @@ static bool add_notices(struct query *q, struct result *out, struct error *e)
 	out->notices = notices;
 	if (q->plan->notice)
 		notices[out->n_notices++] = (struct notice){ .severity = "NOTICE", .sqlstate = "00000", .message = q->plan->notice };
-	if (!q->released) /* EXPLAIN releases nothing */
+	out->n_notices += trail_notice(&q->trail, &notices[out->n_notices]);
+	if (!q->view->notices || !q->released || !has_noise(q->plan)) /* EXPLAIN releases nothing */
 		return true;
-	if (q->view->notices && has_noise(q->plan)) {
-		const struct plan *told = q->look ? accuracy_both(q->arena, q->look, q->plan) : q->plan;
-		if (!told)
-			return fail_memory(e);
-		if (!notice_noise(told, q->released, q->view->plan.confidence, q->g->ledger, q->arena, &notices[out->n_notices++], e))
-			return false;
-	}
-	return trail_answered(&q->trail, q->plan, q->released, out, notices, e); /* on disk; now it may leave */
+	const struct plan *told = q->look ? accuracy_both(q->arena, q->look, q->plan) : q->plan;
+	if (!told)
+		return fail_memory(e);
+	return notice_noise(told, q->released, q->view->plan.confidence, q->g->ledger, q->arena, &notices[out->n_notices++], e);
 }
 
 /* --- three kinds of statements ------------------------------------------------------------------------------------------------------ */
@@ -328,7 +325,7 @@ static bool run_blocks(struct query *q, struct result *out, struct error *e)
 	clock_phase(q, PHASE_CONNECT);
 	bool ok = answer(q, lease, e) && (!q->plan->rough || answer_after_look(q, lease, e));
 	upstream_give(q->g->upstream, lease);
-	return ok && post_process(q, out, e);
+	return ok && post_process(q, out, e) && trail_answered(&q->trail, q->plan, q->released, out, e); /* on disk: it may leave */
 }
 
 static bool run_plan(struct query *q, struct result *out, struct error *e)
@@ -372,6 +369,7 @@ bool engine_run(struct engine *g, const struct session_view *s, const char *sql,
 	struct session_view own = *s;
 
 	*e = ERROR_INIT;
+	q.trail.params = &q.params;
 	clock_phase(&q, PHASE_PLAN);
 	if (introspect_mentioned(sql, &s->plan)) {
 		q.view = &own;

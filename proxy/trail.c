@@ -139,7 +139,8 @@ static void put_charge(struct wr *w, const struct plan_charge *c)
 	audit_group_end(w, at);
 }
 
-bool trail_allowed(struct trail *t, const struct plan *plan, const struct params *params, struct error *e)
+/* The question, with what it was going to cost: "allowed", or "repeated" without charges. */
+static bool put_question(struct trail *t, enum audit_event event, const struct plan *plan, struct error *e)
 {
 	uint8_t hash[SHA256_SIZE];
 	struct audit_mark mark;
@@ -149,20 +150,24 @@ bool trail_allowed(struct trail *t, const struct plan *plan, const struct params
 		return fail_memory(e);
 	wr_init(&w, t->arena, AUDIT_BODY_MAX);
 	put_who(&w, t->view);
-	if (t->allowed)
-		audit_put_number(&w, AUDIT_FIELD_LOOK, t->allowed);
+	if (t->question)
+		audit_put_number(&w, AUDIT_FIELD_LOOK, t->question);
 	audit_put_text(&w, AUDIT_FIELD_SQL, t->sql);
-	put_parameters(&w, params);
+	put_parameters(&w, t->params);
 	audit_put_bytes(&w, AUDIT_FIELD_QUERY_HASH, hash, SHA256_SIZE);
 	for (size_t i = 0; i < plan->n_blocks; i++)
 		put_block(&w, &plan->blocks[i]);
-	for (size_t i = 0; i < plan->n_charges; i++)
+	for (size_t i = 0; event == AUDIT_ALLOWED && i < plan->n_charges; i++)
 		put_charge(&w, &plan->charges[i]);
-	if (!audit_append(t->log, AUDIT_ALLOWED, &w, &mark, e))
+	if (!audit_append(t->log, event, &w, &mark, e))
 		return false;
-	t->look = t->allowed;
-	t->allowed = mark.sequence;
+	t->question = mark.sequence;
 	return true;
+}
+
+bool trail_allowed(struct trail *t, const struct plan *plan, struct error *e)
+{
+	return put_question(t, AUDIT_ALLOWED, plan, e);
 }
 
 bool trail_charged(struct trail *t, int64_t query, struct error *e)
@@ -171,46 +176,52 @@ bool trail_charged(struct trail *t, int64_t query, struct error *e)
 
 	t->query = query;
 	wr_init(&w, t->arena, 1024);
-	audit_put_number(&w, AUDIT_FIELD_STATEMENT, t->allowed);
+	audit_put_number(&w, AUDIT_FIELD_STATEMENT, t->question);
 	audit_put_number(&w, AUDIT_FIELD_LEDGER_QUERY, (uint64_t)query);
 	return audit_append(t->log, AUDIT_CHARGED, &w, NULL, e);
 }
 
 /* --- answered ------------------------------------------------------------------------------------------------------------------------------ */
 
-static bool add_receipt(struct trail *t, const struct audit_mark *mark, struct result *r, struct notice *notices, struct error *e)
+static bool take_receipt(struct trail *t, const struct audit_mark *mark, struct error *e)
 {
 	char text[AUDIT_RECEIPT_MAX];
 
 	if (!t->view->receipts)
 		return true;
-	if (!audit_receipt(t->log, mark, t->allowed, true, text, e))
+	if (!audit_receipt(t->log, mark, t->question, true, text, e))
 		return false;
-	const char *message = arena_printf(t->arena, "receipt %s", text);
-	if (!message)
-		return fail_memory(e);
-	notices[r->n_notices++] = (struct notice){ .severity = "NOTICE", .sqlstate = "00000", .message = message };
-	return true;
+	t->receipt = arena_printf(t->arena, "receipt %s", text);
+	return t->receipt || fail_memory(e);
 }
 
-bool trail_answered(struct trail *t, const struct plan *plan, const struct released *const *released, struct result *r, struct notice *notices,
-		    struct error *e)
+bool trail_answered(struct trail *t, const struct plan *plan, const struct released *const *released, const struct result *r, struct error *e)
 {
 	uint8_t salt[AUDIT_SALT], shown[SHA256_SIZE], sent[SHA256_SIZE];
 	struct audit_mark mark;
 	struct wr w;
 
-	if (!audit_salt(t->log, t->allowed, salt) || !released_hash(plan, released, salt, shown) || !answer_hash(r, salt, sent))
+	if (!t->question && !put_question(t, AUDIT_REPEATED, plan, e))
+		return false;
+	if (!audit_salt(t->log, t->question, salt) || !released_hash(plan, released, salt, shown) || !answer_hash(r, salt, sent))
 		return fail_memory(e);
 	wr_init(&w, t->arena, 4096);
 	put_who(&w, t->view);
-	audit_put_number(&w, AUDIT_FIELD_STATEMENT, t->allowed);
+	audit_put_number(&w, AUDIT_FIELD_STATEMENT, t->question);
 	if (t->query)
 		audit_put_number(&w, AUDIT_FIELD_LEDGER_QUERY, (uint64_t)t->query);
 	audit_put_number(&w, AUDIT_FIELD_ROWS, r->n_rows);
 	audit_put_bytes(&w, AUDIT_FIELD_RELEASED, shown, SHA256_SIZE);
 	audit_put_bytes(&w, AUDIT_FIELD_ANSWER, sent, SHA256_SIZE);
-	return audit_append(t->log, AUDIT_ANSWERED, &w, &mark, e) && audit_commit(t->log, mark.sequence, e) && add_receipt(t, &mark, r, notices, e);
+	return audit_append(t->log, AUDIT_ANSWERED, &w, &mark, e) && audit_commit(t->log, mark.sequence, e) && take_receipt(t, &mark, e);
+}
+
+bool trail_notice(const struct trail *t, struct notice *out)
+{
+	if (!t->receipt)
+		return false;
+	*out = (struct notice){ .severity = "NOTICE", .sqlstate = "00000", .message = t->receipt };
+	return true;
 }
 
 /* --- refused, failed ------------------------------------------------------------------------------------------------------------------------- */
@@ -229,8 +240,8 @@ void trail_ended(struct trail *t, const struct error *why)
 
 	wr_init_heap(&w, AUDIT_BODY_MAX); /* the arena may be what was full */
 	put_who(&w, t->view);
-	if (t->allowed)
-		audit_put_number(&w, AUDIT_FIELD_STATEMENT, t->allowed);
+	if (t->question)
+		audit_put_number(&w, AUDIT_FIELD_STATEMENT, t->question);
 	else
 		audit_put_text(&w, AUDIT_FIELD_SQL, t->sql);
 	audit_put_text(&w, AUDIT_FIELD_SQLSTATE, error_sqlstate(why->code));
