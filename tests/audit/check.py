@@ -52,12 +52,12 @@ class Proxy:
         if start:
             self.start()
 
-    def start(self, limit=None):
+    def start(self, **env):
         ready = self.policy + ".port"
         if os.path.exists(ready):
             os.unlink(ready)
         self.log = open(self.policy + ".log", "ab")
-        self.p = subprocess.Popen([ng, "serve", "-c", self.policy, "--ready-file", ready], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.p = subprocess.Popen([ng, "serve", "-c", self.policy, "--ready-file", ready], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env={**os.environ, **env})
         while not os.path.exists(ready):
             time.sleep(0.02)
             if self.p.poll() is not None:
@@ -364,6 +364,22 @@ charged = {r["ledger_query"] for r in records if r["event"] == "charged"}
 unknown = {q["query"] for q in ledger} - charged
 check(f"no charge without its allowed record ({len(ledger)} charges, {len(unknown)} cut off from their charged record)", len(ledger) <= allowed and charged <= {q["query"] for q in ledger} and len(unknown) <= 6 * rounds)
 check("verify agrees", run("verify", k.dir, "--public-key", w + "/sign.pub")[0] == 0)
+
+# --- an answer does not leave before it is on disk ---------------------------------------------------------------------------------------------
+n = Proxy("sync", start=False)
+check("a proxy with a disk that can fail starts", n.start(LD_PRELOAD=w + "/no_sync.so", NO_SYNC=w + "/fail"), n.said()[-300:])
+c = n.connect()
+got = state(c, "SELECT count(*) FROM customers")
+open(w + "/fail", "w").close()
+bad = state(c, "SELECT count(*) FROM customers")
+check("when the disk fails, the answer does not leave", got == "ran" and bad.startswith("58P02") and "audit log" in bad, (got, bad))
+os.unlink(w + "/fail")
+check("and none does until a restart; catalogs still answer", state(c, "SELECT count(*) FROM customers").startswith("58P02") and state(c, "SELECT count(*) FROM pg_class") == "ran")
+c.close()
+n.stop()
+check("after it, they do", n.start() and state(n.connect(), "SELECT count(*) FROM customers") == "ran")
+n.stop()
+check("and the log is whole", run("verify", n.dir, "--public-key", w + "/sign.pub")[0] == 0)
 
 # --- a full disk ------------------------------------------------------------------------------------------------------------------------------
 d = Proxy("full")

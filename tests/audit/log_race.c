@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 static struct policy_audit policy = { .checkpoint_records = 100, .checkpoint_seconds = 1, .segment_bytes = 50000 };
-static int sessions = 64, answers = 50, rounds = 100, failed;
+static int sessions = 64, answers = 50, rounds = 100;
+static atomic_int failed;
 
 static void check(bool ok, const char *what)
 {

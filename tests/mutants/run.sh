@@ -49,7 +49,15 @@ a centred sum is not capped~planner/block_emit.c~s/emit_capped_sum(m, g, row, -r
 rows of a list without a join~planner/rule_rows.c~s/if (!rule_reaches_own(b, s))/if (0)/~rules
 columns of a custom rule come out~planner/rule_custom.c~s/if (is_custom(x) \&\& column_set_has(/if (0 \&\& column_set_has(/~rules
 exact rules beside noise~planner/rules.c~s/if (b->dp \&\& exact)/if (0)/~rules
-a fingerprint may be compared with text~planner/bind_type.c~s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/~planner'
+a fingerprint may be compared with text~planner/bind_type.c~s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/~planner
+a record of the audit log forgets the one before it~budget/audit_segment.c~s/hash_sha256(p, SHA256_SIZE + 4 + (size_t)n, hash)/hash_sha256(p + SHA256_SIZE, 4 + (size_t)n, hash)/~unit-budget
+the audit log does not wait for the disk~budget/audit.c~s/while (a->durable < sequence \&\& !a->broken)/while (0)/~unit-budget
+an answer leaves before its audit record is on disk~proxy/trail.c~s/ \&\& audit_commit(t->log, mark.sequence, e)//~audit
+a query is charged before the audit log allows it~proxy/query.c~s/if (!trail_allowed(&q->trail, plan, e))/if (0 \&\& !trail_allowed(\&q->trail, plan, e))/~audit
+a half record stays after a full disk~budget/audit.c~s/if (ftruncate(a->fd, (off_t)a->size) != 0 ||/if (/~unit-budget
+a damaged audit log is cut at the damage~budget/audit_mend.c~s/if (ok \&\& !is_torn(step, p, n))/if (0)/~unit-budget
+an audit log may be shorter than its checkpoint~budget/audit_open.c~s/c->place.sequence > a->last)/c->place.sequence > a->last + 1000000)/~unit-budget
+a released value is hashed without salt~proxy/trail.c~s/hash_add(s, salt, AUDIT_SALT);/(void)salt;/~audit'
 
 printf '%-52s %-18s %s\n' mutant suite result
 tree() { rm -rf "$work/tree" && mkdir "$work/tree" && git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$work/tree" && cp -r build "$work/tree/build"; }
