@@ -183,6 +183,15 @@ bool trail_charged(struct trail *t, int64_t query, struct error *e)
 
 /* --- answered ------------------------------------------------------------------------------------------------------------------------------ */
 
+/* Then the number of rows is as public as the rows; of a list it would be a true value. */
+static bool all_noised(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_blocks; i++)
+		if (!plan->blocks[i].spec.private_noise)
+			return false;
+	return true;
+}
+
 static bool take_receipt(struct trail *t, const struct audit_mark *mark, struct error *e)
 {
 	char text[AUDIT_RECEIPT_MAX];
@@ -210,7 +219,8 @@ bool trail_answered(struct trail *t, const struct plan *plan, const struct relea
 	audit_put_number(&w, AUDIT_FIELD_STATEMENT, t->question);
 	if (t->query)
 		audit_put_number(&w, AUDIT_FIELD_LEDGER_QUERY, (uint64_t)t->query);
-	audit_put_number(&w, AUDIT_FIELD_ROWS, r->n_rows);
+	if (all_noised(plan))
+		audit_put_number(&w, AUDIT_FIELD_ROWS, r->n_rows);
 	audit_put_bytes(&w, AUDIT_FIELD_RELEASED, shown, SHA256_SIZE);
 	audit_put_bytes(&w, AUDIT_FIELD_ANSWER, sent, SHA256_SIZE);
 	return audit_append(t->log, AUDIT_ANSWERED, &w, &mark, e) && audit_commit(t->log, mark.sequence, e) && take_receipt(t, &mark, e);

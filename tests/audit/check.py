@@ -170,6 +170,7 @@ check("parameters are recorded", any(r.get("parameter") == ["north"] for r in al
 c.execute("SELECT   COUNT( * ) AS n FROM brand.customers c WHERE c.region='north'")
 c.execute("select count(*) from customers where region = 'north'")
 c.execute("select count(*) from customers where region = 'south'")
+check("the number of rows is recorded where it is public", all("rows" in r for r in answered))
 h = [r["query_sha256"] for r in p.records() if r["event"] == "allowed"][-3:]
 check("the canonical hash is of the question, not of its spelling", h[0] == h[1] != h[2])
 ledger = json.loads(subprocess.run([ng, "budget", "history", "-c", p.policy, "--limit", "100000", "--json"], capture_output=True, text=True).stdout)
