@@ -123,7 +123,7 @@ static void warn(struct reader *r, const struct yaml_node *root)
 
 static void read_root(struct reader *r, const struct yaml_node *root)
 {
-	static const char *const keys[] = { "version", "collaboration", "upstream", "server", "ledger", "members", "logins",
+	static const char *const keys[] = { "version", "collaboration", "upstream", "server", "ledger", "audit", "members", "logins",
 					    "privacy_units", "templates", "tables", "budgets" };
 	static const char *const later[] = { "answers", NULL };
 
@@ -160,6 +160,8 @@ bool policy_parse(struct arena *a, const char *name, const char *directory, cons
 	report->n = report->n_warnings = 0;
 	if (!r.policy)
 		return fail_memory(e);
+	r.policy->text = text;
+	r.policy->n_text = n;
 	bool read = yaml_read(a, text, n, &root, report);
 	if (read)
 		read_root(&r, root);

@@ -208,8 +208,21 @@ struct policy_ledger {
 	const char *anchor_schema, *anchor_table; /* a table on the upstream, or NULL */
 };
 
+/* The audit log (docs/audit.md).  Paths are resolved as the ledger's. */
+struct policy_audit {
+	const char *path;            /* a directory; default COLLABORATION.audit */
+	const char *sign_key;        /* Ed25519 private key; NULL: checkpoints are not signed */
+	const char *checkpoint_file; /* the newest checkpoint; default checkpoint in path */
+	int64_t checkpoint_records;  /* at most so many records between two, default 1000 */
+	int64_t checkpoint_seconds;  /* and so much time, default 60 */
+	int64_t segment_bytes;       /* a file that reached it is followed by a new one, default 64 MiB */
+};
+
 struct policy {
 	const char *collaboration;
+	const char *text; /* the file's own bytes */
+	size_t n_text;
+	struct policy_audit audit;
 	const char *ledger_path; /* absolute or relative to the policy file's directory, resolved by the loader */
 	struct policy_ledger ledger;
 	struct policy_server server;

@@ -41,6 +41,9 @@ void *read_array(struct reader *r, size_t n, size_t size);
 
 struct policy_table;
 
+/* A path of the file, relative to the file's directory unless absolute; NULL stays NULL. */
+const char *read_path(struct reader *r, const char *path);
+
 /* A column of the table by name; false when reported. */
 bool read_column_of(struct reader *r, const struct yaml_node *n, const struct policy_table *t, const char *what, size_t *out);
 
@@ -52,6 +55,7 @@ void read_templates(struct reader *r, const struct yaml_node *templates);
 
 /* Parts of the file, in files of their own. */
 void read_server(struct reader *r, const struct yaml_node *root);
+void read_audit(struct reader *r, const struct yaml_node *audit);
 void read_tables(struct reader *r, const struct yaml_node *tables);
 void read_budgets(struct reader *r, const struct yaml_node *budgets);
 

@@ -57,7 +57,15 @@ sealed cells are not bound to their row~crypto/unseal_row.c~s/return mem_equal(u
 the associated data leave out the collaboration~crypto/native.c~s/EVP_CipherUpdate(w->gcm, NULL, \&length, (const uint8_t \*)w->collaboration, UUID) == 1 \&\&//~c3r
 deterministic NULLs are equal~crypto/native.c~s/if (!rng_fill(r, random, sizeof(random)))/mem_wipe(random, sizeof(random)); if (0)/~c3r
 unverified rows reach standard output~proxy/cli_seal_files.c~s/out->f = hold ? out->held : stdout;/out->f = stdout;/~c3r
-the pad forgets the type byte~crypto/seal.c~s/? 0 : 1) : f->n + 1;/? 0 : 1) : f->n;/~c3r'
+the pad forgets the type byte~crypto/seal.c~s/? 0 : 1) : f->n + 1;/? 0 : 1) : f->n;/~c3r
+a record of the audit log forgets the one before it~budget/audit_segment.c~s/hash_sha256(p, SHA256_SIZE + 4 + (size_t)n, hash)/hash_sha256(p + SHA256_SIZE, 4 + (size_t)n, hash)/~unit-budget
+the audit log does not wait for the disk~budget/audit.c~s/while (a->durable < sequence \&\& !a->broken)/while (0)/~unit-budget
+an answer leaves before its audit record is on disk~proxy/trail.c~s/ \&\& audit_commit(t->log, mark.sequence, e)//~audit
+a query is charged before the audit log allows it~proxy/query.c~s/if (!trail_allowed(&q->trail, plan, e))/if (0 \&\& !trail_allowed(\&q->trail, plan, e))/~audit
+a half record stays after a full disk~budget/audit.c~s/if (ftruncate(a->fd, (off_t)a->size) != 0 ||/if (/~unit-budget
+a damaged audit log is cut at the damage~budget/audit_mend.c~s/if (ok \&\& !is_torn(step, p, n))/if (0)/~unit-budget
+an audit log may be shorter than its checkpoint~budget/audit_open.c~s/c->place.sequence > a->last)/c->place.sequence > a->last + 1000000)/~unit-budget
+a released value is hashed without salt~proxy/trail.c~s/hash_add(s, salt, AUDIT_SALT);/(void)salt;/~audit'
 
 printf '%-52s %-18s %s\n' mutant suite result
 tree() { rm -rf "$work/tree" && mkdir "$work/tree" && git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$work/tree" && cp -r build "$work/tree/build"; }
