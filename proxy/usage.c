@@ -14,6 +14,7 @@ const char usage_text[] =
 	"  beacon VALUE             the search term of a value in sealed data; beacon columns\n"
 	"  calibrate                scale, threshold and interval for a guarantee, as JSON\n"
 	"  compose FILE|-           what a list of mechanisms costs in all, as JSON\n"
+	"  audit privacy -c POLICY  what answers prove about the guarantee, beside what is claimed\n"
 	"  version                  print the version\n"
 	"  help                     print this\n"
 	"\n"
