@@ -84,8 +84,8 @@ static long long whole(struct decimal d, bool up)
 	return v > INT64_MAX ? INT64_MAX : v < INT64_MIN ? INT64_MIN : (long long)v;
 }
 
-/* Far beyond the bound that is further from zero, as far as the type reaches: it must be clamped.  The others stand in the middle. */
-static void put_measure(struct wr *w, const struct policy_column *c)
+/* Far beyond the bound that is further from zero, as far as the type reaches: it must be clamped.  The others stand in the middle, or half at each end. */
+static void put_measure(struct wr *w, const struct policy_column *c, bool ends)
 {
 	const long long lo = whole(c->lo, true), hi = whole(c->hi, false);
 	const bool down = decimal_double(c->lo) < 0 && -decimal_double(c->lo) > decimal_double(c->hi);
@@ -95,6 +95,10 @@ static void put_measure(struct wr *w, const struct policy_column *c)
 		wr_fmt(w, c->type == TYPE_TEXT ? "CASE WHEN heavy THEN 'v' || u || '_' || j ELSE 'v' END" :
 			  c->type == TYPE_DATE || c->type == TYPE_TIMESTAMP ? "pg_catalog.date '2001-01-01' + CASE WHEN heavy THEN j ELSE 0 END" :
 			  "CASE WHEN heavy THEN j ELSE 0 END");
+		return;
+	}
+	if (ends) {
+		wr_fmt(w, "(CASE WHEN heavy THEN %s%s WHEN u %% 2 = 0 THEN %lld ELSE %lld END)::pg_catalog.%s", down ? "-" : "", far, lo, hi, sql_type_name(c->type));
 		return;
 	}
 	wr_fmt(w, "(CASE WHEN heavy THEN %s%s ELSE %lld END)::pg_catalog.%s", down ? "-" : "", far, lo + (hi - lo) / 2, sql_type_name(c->type));
@@ -215,7 +219,7 @@ static bool fill_table(PGconn *pg, const struct probe *p, struct error *e)
 		if (grouped)
 			wr_fmt(&w, "name::pg_catalog.%s", sql_type_name(t->columns[c].type));
 		else if (c == p->measure)
-			put_measure(&w, &t->columns[c]);
+			put_measure(&w, &t->columns[c], p->kind == PROBE_MEDIAN);
 		else
 			put_unique(&w, t->columns[c].type);
 	}

@@ -85,6 +85,23 @@ static size_t pick_measure(const struct policy_table *t)
 	return best;
 }
 
+/* A quantile's tree has the fewer levels to share its noise the narrower the bounds are. */
+static size_t pick_narrow(const struct policy_table *t)
+{
+	size_t best = t->n_columns;
+	double least = 0;
+
+	for (size_t i = 0; i < t->n_columns; i++) {
+		const struct policy_column *c = &t->columns[i];
+		const double width = (decimal_double(c->hi) - decimal_double(c->lo)) / decimal_double(c->grid);
+		if (usable(t, i) && c->has_bounds && !c->values && (best == t->n_columns || width < least)) {
+			best = i;
+			least = width;
+		}
+	}
+	return best;
+}
+
 /* What is counted distinct, and what a private key is: a column with as many values as there are rows. */
 static size_t pick_free(const struct policy_table *t, size_t not)
 {
@@ -337,7 +354,7 @@ static void choose_rows(struct probe *p, const struct plan *plan)
 	p->other_rows = 1;
 	if (p->other && once && !p->other->columns[p->other->unit_column].unique)
 		p->other_rows = 2 * cap + 1;
-	p->background = p->kind == PROBE_LONE ? 0 : 2;
+	p->background = p->kind == PROBE_LONE ? 0 : p->kind == PROBE_MEDIAN ? 40 : 2; /* the median of 40 is a tie that one more decides */
 	if (p->kind == PROBE_SELECTION) /* with the person the group reaches the threshold, without it lacks one */
 		p->background = b->spec.threshold > 1 && b->spec.threshold < ROWS_MAX ? (size_t)b->spec.threshold - 1 : 1;
 }
@@ -408,8 +425,10 @@ static bool choose_columns(struct probe *p)
 	case PROBE_AVG:
 	case PROBE_TWO:
 	case PROBE_STDDEV:
-	case PROBE_MEDIAN:
 		p->measure = pick_measure(t);
+		break;
+	case PROBE_MEDIAN:
+		p->measure = pick_narrow(t);
 		break;
 	case PROBE_DISTINCT:
 		p->measure = pick_free(t, t->n_columns);

@@ -88,13 +88,13 @@ static bool make_policy(struct world *w, enum world_side side, struct error *e)
 	*p = *s->policy;
 	p->ledger_path = arena_printf(&s->arena, "%s/%s.ledger", w->home, databases[side]);
 	p->upstream = (struct policy_upstream){ .dsn = arena_printf(&s->arena, "host=%s port=5432 user=" SCRATCH_USER " dbname=%s", w->postgres.home.socket_dir, databases[side]),
-						.connections = 4,
+						.connections = 6,
 						.statement_timeout_ms = 60000 };
 	p->server.listen_host = "127.0.0.1";
 	p->server.listen_port = 0;
 	p->server.tls_cert = p->server.tls_key = NULL;
 	p->server.tls_required = false;
-	p->server.workers = 4;
+	p->server.workers = 6;
 	p->server.max_connections = 50;
 	p->logins = make_logins(w, &s->arena, s->policy, &p->n_logins, e);
 	p->budgets = make_budgets(&s->arena, s->policy);
