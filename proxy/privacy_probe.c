@@ -348,12 +348,12 @@ static void choose_rows(struct probe *p, const struct plan *plan)
 	const size_t cap = (size_t)(b->figures.max_rows < ROWS_MAX / 4 ? b->figures.max_rows : ROWS_MAX / 4);
 	const bool once = !p->table->via && p->table->columns[p->table->unit_column].unique;
 
-	p->rows = once ? 1 : 2 * cap + 1;
+	p->rows = once ? 1 : cap + 1;
 	if (p->kind == PROBE_SELECTION || p->kind == PROBE_LONE)
 		p->rows = once ? 1 : cap;
 	p->other_rows = 1;
 	if (p->other && once && !p->other->columns[p->other->unit_column].unique)
-		p->other_rows = 2 * cap + 1;
+		p->other_rows = cap + 1;
 	p->background = p->kind == PROBE_LONE ? 0 : p->kind == PROBE_MEDIAN ? 40 : 2; /* the median of 40 is a tie that one more decides */
 	if (p->kind == PROBE_SELECTION) /* with the person the group reaches the threshold, without it lacks one */
 		p->background = b->spec.threshold > 1 && b->spec.threshold < ROWS_MAX ? (size_t)b->spec.threshold - 1 : 1;

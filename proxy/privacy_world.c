@@ -125,10 +125,10 @@ static bool make_home(struct world *w, struct error *e)
 {
 	const char *tmp = getenv("TMPDIR");
 
-	snprintf(w->home, sizeof(w->home), "/dev/shm/noisegate-audit-XXXXXX");
+	snprintf(w->home, sizeof(w->home), "/dev/shm/noisegate-audit-%d-XXXXXX", (int)getpid());
 	if (mkdtemp(w->home))
 		return true;
-	if (snprintf(w->home, sizeof(w->home), "%s/noisegate-audit-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp") < (int)sizeof(w->home) && mkdtemp(w->home))
+	if (snprintf(w->home, sizeof(w->home), "%s/noisegate-audit-%d-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp", (int)getpid()) < (int)sizeof(w->home) && mkdtemp(w->home))
 		return true;
 	w->home[0] = '\0';
 	return fail(e, ERR_IO, "could not make a directory for the ledgers of the audit");

@@ -9,18 +9,12 @@ bool __real_calibrate_gaussian(u128 l2_squared, struct rho rho, struct noise *ou
 bool __wrap_calibrate_laplace(u128 l1, struct eps epsilon, struct noise *out, struct error *e);
 bool __wrap_calibrate_gaussian(u128 l2_squared, struct rho rho, struct noise *out, struct error *e);
 
-/* times factor squared when the scale is a variance */
-static void shrink(struct noise *n, unsigned num, unsigned den)
-{
-	n->num *= num;
-	n->den *= den;
-}
-
 bool __wrap_calibrate_laplace(u128 l1, struct eps epsilon, struct noise *out, struct error *e)
 {
 	if (!__real_calibrate_laplace(l1, epsilon, out, e))
 		return false;
-	shrink(out, 17, 20);
+	out->num *= 17;
+	out->den *= 20;
 	return true;
 }
 
@@ -28,6 +22,6 @@ bool __wrap_calibrate_gaussian(u128 l2_squared, struct rho rho, struct noise *ou
 {
 	if (!__real_calibrate_gaussian(l2_squared, rho, out, e))
 		return false;
-	shrink(out, 17 * 17, 20 * 20);
+	out->num = (out->num * (17 * 17) + 399) / (20 * 20); /* a variance; its denominator stays short, for the sampler's sake */
 	return true;
 }
