@@ -4,7 +4,7 @@
 
 int cli_audit(int argc, char **argv);
 
-/* noisegate audit privacy (docs/privacy-audit.md): 0 within the claims, 1 a claim is exceeded, 2 usage, 5 nothing could be audited. */
+/* noisegate audit privacy (docs/privacy-audit.md): 0 within the claims, 1 a claim is exceeded, 2 usage, 5 not (all) audited. */
 int cli_audit_privacy(int argc, char **argv);
 
 #endif

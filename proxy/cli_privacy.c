@@ -17,6 +17,7 @@
 
 enum { EXIT_NOT_AUDITED = 5 };
 enum { TRIALS_LAPLACE = 24000, TRIALS_GAUSSIAN = 40000, CELLS_MAX = 4000000 };
+enum { LONE_STATEMENTS = 40 }; /* their delta adds up to 0.4: a budget cannot have more than 1, and half of it pays the conversion of zCDP */
 
 #define ERROR_ALL 0.05 /* that any bound of one run is wrong */
 
@@ -29,7 +30,7 @@ static const char usage[] = "usage: noisegate audit privacy -c POLICY.yaml [--mi
 			    "  --minutes N              how long to ask, at most (4); starting and filling come on top\n"
 			    "  --json                   for machines, with the queries\n"
 			    "\n"
-			    "Exit status: 0 every bound is within its claim, 1 a bound exceeds its claim, 2 wrong usage, 5 nothing could be audited.\n";
+			    "Exit status: 0 every bound is within its claim, 1 a bound exceeds its claim, 2 wrong usage, 5 not (all) audited.\n";
 
 struct options {
 	const char *policy;
@@ -88,7 +89,8 @@ static bool askable(const struct probe *p)
 
 static size_t enough(const struct probe *p)
 {
-	const size_t wanted = p->gaussian ? TRIALS_GAUSSIAN : TRIALS_LAPLACE, most = CELLS_MAX / (p->spread * p->n_values);
+	const size_t wanted = p->kind == PROBE_LONE ? LONE_STATEMENTS * p->trials : p->gaussian ? TRIALS_GAUSSIAN : TRIALS_LAPLACE;
+	const size_t most = CELLS_MAX / (p->spread * p->n_values);
 
 	return wanted < most ? wanted : most;
 }
@@ -189,7 +191,7 @@ static size_t count(const struct audit *a, enum verdict wanted)
 
 static void print_table(const struct audit *a)
 {
-	static const char *const words[] = { "within", "EXCEEDED", "", "not measured" };
+	static const char *const words[] = { "within", "EXCEEDED", "", "not measured: " };
 
 	(void)printf("%-26s %-44s %8s  %-16s %-9s\n", "class of query", "tables", "answers", "claimed", "measured");
 	for (size_t i = 0; i < a->n; i++) {
@@ -207,8 +209,10 @@ static void print_table(const struct audit *a)
 		(void)snprintf(claimed, sizeof(claimed), "%s %.4g", measure(p), claim(p));
 		(void)snprintf(measured, sizeof(measured), v == VERDICT_FAILED ? "" : "%.4g", f->measured);
 		(void)printf("%-26s %-44s %8zu  %-16s %-9s %s%s\n", probe_kind_name(p->kind), tables, f->trials[SIDE_PRESENT] + f->trials[SIDE_ABSENT], claimed, measured,
-			     words[v], v == VERDICT_FAILED ? f->failed.message : "");
+			     words[v], v == VERDICT_FAILED && f->failed.message[0] ? f->failed.message : "");
 	}
+	if (count(a, VERDICT_FAILED))
+		(void)printf("%zu classes could not be measured.\n", count(a, VERDICT_FAILED));
 	if (count(a, VERDICT_EXCEEDED))
 		(void)printf("%zu bounds exceed their claims: these answers tell more than the policy allows.\n", count(a, VERDICT_EXCEEDED));
 	else
@@ -221,7 +225,8 @@ static bool print_json(const struct audit *a, struct error *e)
 	struct wr w;
 
 	wr_init_heap(&w, (size_t)64 << 20);
-	wr_fmt(&w, "{\"verdict\": \"%s\", \"confidence\": %g, \"classes\": [", count(a, VERDICT_EXCEEDED) ? "exceeded" : "within", 1 - ERROR_ALL);
+	wr_fmt(&w, "{\"verdict\": \"%s\", \"confidence\": %g, \"classes\": [",
+	       count(a, VERDICT_EXCEEDED) ? "exceeded" : count(a, VERDICT_FAILED) ? "incomplete" : "within", 1 - ERROR_ALL);
 	for (size_t i = 0; i < a->n; i++) {
 		const struct probe *p = &a->probes[i];
 		const struct finding *f = &a->findings[i];
@@ -271,10 +276,10 @@ int cli_audit_privacy(int argc, char **argv)
 	else if (ok)
 		print_table(&a);
 	world_close(a.world);
-	const bool exceeded = ok && count(&a, VERDICT_EXCEEDED) > 0;
+	const bool exceeded = ok && count(&a, VERDICT_EXCEEDED) > 0, complete = ok && count(&a, VERDICT_FAILED) == 0;
 	arena_reset(&a.arena);
 	if (ok && fflush(stdout) == 0)
-		return exceeded ? EXIT_FAILED : EXIT_DONE;
+		return exceeded ? EXIT_FAILED : complete ? EXIT_DONE : EXIT_NOT_AUDITED;
 	(void)cli_error(&e);
 	return EXIT_NOT_AUDITED;
 }

@@ -75,12 +75,14 @@ static bool keep(struct asking *a, enum world_side side, const PGresult *r)
 	return true;
 }
 
-static bool take(struct asking *a, enum world_side side, PGresult *r, const char *said)
+static bool take(struct asking *a, enum world_side side, PGresult *r)
 {
+	const char *said = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+
 	pthread_mutex_lock(&a->lock);
 	bool more = PQresultStatus(r) == PGRES_TUPLES_OK;
 	if (!more)
-		fail(&a->error, ERR_WRONG_STATE, "a query of the audit failed: %.120s", said);
+		fail(&a->error, ERR_WRONG_STATE, "a query of the audit failed: %.120s", said ? said : "no answer");
 	else
 		more = keep(a, side, r);
 	more = more && a->error.code == ERR_NONE;
@@ -96,7 +98,7 @@ static void *ask(void *arg)
 
 	while (more) {
 		PGresult *r = PQexec(k->pg, k->all->probe->sql);
-		more = take(k->all, k->side, r, PQerrorMessage(k->pg)) && clock_monotonic().nanos < k->all->until;
+		more = take(k->all, k->side, r) && clock_monotonic().nanos < k->all->until;
 	}
 	return NULL;
 }

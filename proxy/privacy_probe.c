@@ -15,7 +15,7 @@ enum {
 #define EPSILON_GAUSSIAN EPS_ONE
 
 /* Of a statement about groups of one person: rare enough to be a delta, often enough to be counted. */
-#define PROBE_DELTA (DELTA_ONE / 50)
+#define PROBE_DELTA (DELTA_ONE / 100)
 
 const char *probe_kind_name(enum probe_kind kind)
 {
@@ -341,6 +341,14 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
+/* How many people a group of private keys needs, about, to be shown as often as not; at least 2. */
+static size_t half_shown(const struct release_spec *s)
+{
+	const double n = s->selection == SELECT_OPTIMAL ? select_law_half(&s->law) : (double)(s->threshold + (i128)(s->minimum_units - 1));
+
+	return n < 2 ? 2 : n > ROWS_MAX ? ROWS_MAX : (size_t)n;
+}
+
 /* More rows than count, where the schema lets a person have several. */
 static void choose_rows(struct probe *p, const struct plan *plan)
 {
@@ -354,9 +362,13 @@ static void choose_rows(struct probe *p, const struct plan *plan)
 	p->other_rows = 1;
 	if (p->other && once && !p->other->columns[p->other->unit_column].unique)
 		p->other_rows = cap + 1;
-	p->background = p->kind == PROBE_LONE ? 0 : p->kind == PROBE_MEDIAN ? 40 : 2; /* the median of 40 is a tie that one more decides */
-	if (p->kind == PROBE_SELECTION) /* with the person the group reaches the threshold, without it lacks one */
-		p->background = b->spec.threshold > 1 && b->spec.threshold < ROWS_MAX ? (size_t)b->spec.threshold - 1 : 1;
+	p->background = 2;
+	if (p->kind == PROBE_MEDIAN) /* the median of 40 is a tie that one more decides */
+		p->background = 40;
+	if (p->kind == PROBE_SELECTION) /* with the person the group is shown in about half of the cases, without it lacks one */
+		p->background = half_shown(&b->spec) - 1;
+	if (p->kind == PROBE_LONE)
+		p->background = (size_t)b->spec.minimum_units - 1;
 }
 
 static void choose_trials(struct probe *p, size_t available)
@@ -401,7 +413,7 @@ static bool ask_by_group(struct arena *a, const struct policy *p, struct probe *
 	if (probe->kind == PROBE_GROUPS)
 		probe->spread *= BEYOND;
 	if (!tight || probe->spread * probe->n_values > PROBE_CELLS_MAX || probe->spread > available ||
-	    (private_keys ? plan->blocks[0].spec.selection != SELECT_THRESHOLD : plan->blocks[0].spec.selection != SELECT_ALL)) {
+	    private_keys != (plan->blocks[0].spec.selection != SELECT_ALL)) {
 		if (private_keys || probe->kind == PROBE_GROUPS) {
 			probe->sql = NULL;
 			return true;

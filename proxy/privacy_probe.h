@@ -34,7 +34,7 @@ enum probe_kind {
 /* "count", "sum", ...: the class of query in the report. */
 const char *probe_kind_name(enum probe_kind kind);
 
-enum { PROBE_GROUPS_MAX = 500, PROBE_VALUES_MAX = 2, PROBE_CELLS_MAX = 256 };
+enum { PROBE_GROUPS_MAX = 1000, PROBE_VALUES_MAX = 2, PROBE_CELLS_MAX = 256 };
 
 struct probe {
 	enum probe_kind kind;

@@ -15,7 +15,7 @@
 enum world_side { SIDE_PRESENT, SIDE_ABSENT, SIDES };
 
 /* The largest delta that one statement may spend here: a rare event must be seen often enough to be counted. */
-#define WORLD_DELTA_MAX (DELTA_ONE / 50)
+#define WORLD_DELTA_MAX (DELTA_ONE / 100)
 
 struct world;
 

@@ -13,7 +13,7 @@ audit() { # PROGRAM ARGUMENTS...: sets PID, RC
 	wait $PID; RC=$?
 }
 
-audit "$B/noisegate" audit privacy -c tests/blackbox/policy.yaml --minutes 0.3 --json
+audit "$B/noisegate" audit privacy -c tests/blackbox/policy.yaml --minutes 0.5 --json
 [ $RC = 0 ]; ok $? "the true program passes (exit $RC)"
 cp "$W/out" "$W/true.json"; cat "$W/out" "$W/err"
 /usr/bin/python3 - "$W/true.json" <<'PY'
@@ -34,10 +34,10 @@ power = got["count", "clinic"]["measured"]
 ok(power > 1.5, f"a count proves most of its epsilon of 2 ({power:.3f})")
 ok(got["count", "shop"]["measure"] == "rho" and got["count", "shop"]["measured"] > 0, "a zcdp account is held to its rho")
 PY
-[ -z "$(find /dev/shm /tmp -maxdepth 1 -name "noisegate-audit-$PID-*" 2>/dev/null)" ] && [ -z "$(find "$W" -maxdepth 1 -type d -name 'noisegate-*')" ]; ok $? "no directory is left behind"
+[ -z "$(find /dev/shm /tmp -maxdepth 1 -name "noisegate-audit-$PID-*" 2>/dev/null)" ] && [ -z "$(find "$W" -mindepth 1 -maxdepth 1 -type d -name 'noisegate-*')" ]; ok $? "no directory is left behind"
 [ ! -e tests/blackbox/nowhere.ledger ]; ok $? "the deployment's ledger is not touched"
 
-audit "$B/tests/noisegate-quieter" audit privacy -c tests/blackbox/policy.yaml --minutes 0.3
+audit "$B/tests/noisegate-quieter" audit privacy -c tests/blackbox/policy.yaml --minutes 0.5
 [ $RC = 1 ] && grep -q EXCEEDED "$W/out"; ok $? "noise 15% too small is found (exit $RC)"
 cat "$W/out" "$W/err"
 
