@@ -85,19 +85,25 @@ static long long whole(struct decimal d, bool up)
 }
 
 /* Far beyond the bound that is further from zero, as far as the type reaches: it must be clamped.  The others stand in the middle, or half at each end. */
-static void put_measure(struct wr *w, const struct policy_column *c, bool ends)
+static void put_measure(struct wr *w, const struct policy_column *c, const struct probe *p)
 {
 	const long long lo = whole(c->lo, true), hi = whole(c->hi, false);
 	const bool down = decimal_double(c->lo) < 0 && -decimal_double(c->lo) > decimal_double(c->hi);
 	const char *far = c->type == TYPE_INT2 ? "32000" : c->type == TYPE_INT4 ? "2000000000" : "9000000000000000";
 
 	if (!c->has_bounds) {
-		wr_fmt(w, c->type == TYPE_TEXT ? "CASE WHEN heavy THEN 'v' || u || '_' || j ELSE 'v' END" :
-			  c->type == TYPE_DATE || c->type == TYPE_TIMESTAMP ? "pg_catalog.date '2001-01-01' + CASE WHEN heavy THEN j ELSE 0 END" :
-			  "CASE WHEN heavy THEN j ELSE 0 END");
+		char number[40] = "j";
+		if (p->distinct)
+			snprintf(number, sizeof(number), "(j %% %zu)", p->distinct);
+		if (c->type == TYPE_TEXT)
+			wr_fmt(w, "CASE WHEN heavy THEN 'v' || u || '_' || %s ELSE 'v' END", number);
+		else if (c->type == TYPE_DATE || c->type == TYPE_TIMESTAMP)
+			wr_fmt(w, "pg_catalog.date '2001-01-01' + CASE WHEN heavy THEN %s ELSE 0 END", number);
+		else
+			wr_fmt(w, "CASE WHEN heavy THEN %s ELSE 0 END", number);
 		return;
 	}
-	if (ends) {
+	if (p->kind == PROBE_MEDIAN) {
 		wr_fmt(w, "(CASE WHEN heavy THEN %s%s WHEN u %% 2 = 0 THEN %lld ELSE %lld END)::pg_catalog.%s", down ? "-" : "", far, lo, hi, sql_type_name(c->type));
 		return;
 	}
@@ -219,7 +225,7 @@ static bool fill_table(PGconn *pg, const struct probe *p, struct error *e)
 		if (grouped)
 			wr_fmt(&w, "name::pg_catalog.%s", sql_type_name(t->columns[c].type));
 		else if (c == p->measure)
-			put_measure(&w, &t->columns[c], p->kind == PROBE_MEDIAN);
+			put_measure(&w, &t->columns[c], p);
 		else
 			put_unique(&w, t->columns[c].type);
 	}

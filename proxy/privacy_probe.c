@@ -217,10 +217,13 @@ static void put_value(struct wr *w, const struct probe *p, const char *alias)
 	wr_str(w, ")");
 }
 
-/* A person's own rows are counted first, then these counts are added up. */
+/*
+ * A person's own rows are counted first, then these counts are added up.  Where there is a column to tell the rows of a person apart, a person has as many
+ * large counts as the price allows for; else one, of which only a part of the price can be seen.
+ */
 static void put_subselect(struct wr *w, const struct probe *p)
 {
-	const bool keys = p->groups != NULL;
+	const bool keys = p->groups != NULL, apart = p->measure < p->table->n_columns;
 
 	wr_str(w, "SELECT ");
 	if (keys) {
@@ -229,6 +232,10 @@ static void put_subselect(struct wr *w, const struct probe *p)
 	}
 	wr_fmt(w, "sum(least(x.n, %lld)) FROM (SELECT ", (long long)p->table->max_rows);
 	put_column(w, p, "", p->table->unit_column);
+	if (apart) {
+		wr_str(w, ", ");
+		put_column(w, p, "", p->measure);
+	}
 	if (keys) {
 		wr_str(w, ", ");
 		put_column(w, p, "", p->key);
@@ -238,7 +245,7 @@ static void put_subselect(struct wr *w, const struct probe *p)
 	if (keys)
 		put_condition(w, p, "");
 	wr_str(w, " GROUP BY 1");
-	wr_str(w, keys ? ", 2) x" : ") x");
+	wr_str(w, apart && keys ? ", 2, 3) x" : apart || keys ? ", 2) x" : ") x");
 	if (keys) {
 		put_condition(w, p, "x.");
 		wr_str(w, " GROUP BY 1");
@@ -359,6 +366,10 @@ static void choose_rows(struct probe *p, const struct plan *plan)
 	p->rows = once ? 1 : cap + 1;
 	if (p->kind == PROBE_SELECTION || p->kind == PROBE_LONE)
 		p->rows = once ? 1 : cap;
+	if (p->kind == PROBE_SUBSELECT && !once && p->measure < p->table->n_columns) { /* cap groups of cap rows */
+		p->distinct = least(cap, 100);
+		p->rows = p->distinct * p->distinct;
+	}
 	p->other_rows = 1;
 	if (p->other && once && !p->other->columns[p->other->unit_column].unique)
 		p->other_rows = cap + 1;
@@ -445,8 +456,13 @@ static bool choose_columns(struct probe *p)
 	case PROBE_DISTINCT:
 		p->measure = pick_free(t, t->n_columns);
 		break;
-	case PROBE_UNITS:
 	case PROBE_SUBSELECT:
+		if (t->max_rows > 1)
+			p->measure = pick_free(t, pick_key(t, t->n_columns));
+		if (!direct)
+			return false;
+		break;
+	case PROBE_UNITS:
 	case PROBE_JOIN:
 		if (!direct)
 			return false;

@@ -56,6 +56,7 @@ struct probe {
 
 	/* rows: for each person of a trial so many groups, and so many rows in each */
 	size_t trials, spread, rows, other_rows;
+	size_t distinct;   /* values of an unbounded measure that the person's rows have; 0: each its own */
 	size_t background; /* other people in each group, a row each */
 };
 
