@@ -65,7 +65,10 @@ static bool read_minutes(const char *text, struct decimal *out)
 /* EXIT_DONE when they can be used. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-	static const struct option known[] = { { "config", required_argument, NULL, 'c' }, { "minutes", required_argument, NULL, 'm' }, { "json", no_argument, NULL, 'j' }, { 0 } };
+	static const struct option known[] = { { "config", required_argument, NULL, 'c' },
+					       { "minutes", required_argument, NULL, 'm' },
+					       { "json", no_argument, NULL, 'j' },
+					       { 0 } };
 
 	*o = (struct options){ .minutes = { 4, 0 } };
 	optind = 1;
@@ -198,7 +201,7 @@ static void print_table(const struct audit *a)
 		const struct probe *p = &a->probes[i];
 		const struct finding *f = &a->findings[i];
 		const enum verdict v = verdict(a, i);
-		char tables[300], claimed[40], measured[24];
+		char tables[300], claimed[40], measured[24] = "";
 
 		(void)snprintf(tables, sizeof(tables), "%s.%s%s%s%s%s", p->table->schema, p->table->name, p->other ? ", " : "", p->other ? p->other->schema : "",
 			       p->other ? "." : "", p->other ? p->other->name : "");
@@ -207,7 +210,8 @@ static void print_table(const struct audit *a)
 			continue;
 		}
 		(void)snprintf(claimed, sizeof(claimed), "%s %.4g", measure(p), claim(p));
-		(void)snprintf(measured, sizeof(measured), v == VERDICT_FAILED ? "" : "%.4g", f->measured);
+		if (v != VERDICT_FAILED)
+			(void)snprintf(measured, sizeof(measured), "%.4g", f->measured);
 		(void)printf("%-26s %-44s %8zu  %-16s %-9s %s%s\n", probe_kind_name(p->kind), tables, f->trials[SIDE_PRESENT] + f->trials[SIDE_ABSENT], claimed, measured,
 			     words[v], v == VERDICT_FAILED && f->failed.message[0] ? f->failed.message : "");
 	}
@@ -244,7 +248,9 @@ static bool print_json(const struct audit *a, struct error *e)
 			wr_json(&w, f->failed.message);
 		}
 		if (v == VERDICT_WITHIN || v == VERDICT_EXCEEDED)
-			wr_fmt(&w, ", \"measure\": \"%s\", \"claimed\": %.9g, \"measured\": %.9g, \"answers\": %zu, \"epsilon\": %.9g, \"trials_a_query\": %zu, \"groups_a_person\": %zu",
+			wr_fmt(&w,
+			       ", \"measure\": \"%s\", \"claimed\": %.9g, \"measured\": %.9g, \"answers\": %zu, \"epsilon\": %.9g, \"trials_a_query\": %zu,"
+			       " \"groups_a_person\": %zu",
 			       measure(p), claim(p), f->measured, f->trials[SIDE_PRESENT] + f->trials[SIDE_ABSENT], eps_double(p->epsilon), p->trials, p->spread);
 		wr_str(&w, "}");
 	}

@@ -87,9 +87,8 @@ static bool make_policy(struct world *w, enum world_side side, struct error *e)
 		return fail_memory(e);
 	*p = *s->policy;
 	p->ledger_path = arena_printf(&s->arena, "%s/%s.ledger", w->home, databases[side]);
-	p->upstream = (struct policy_upstream){ .dsn = arena_printf(&s->arena, "host=%s port=5432 user=" SCRATCH_USER " dbname=%s", w->postgres.home.socket_dir, databases[side]),
-						.connections = 6,
-						.statement_timeout_ms = 60000 };
+	const char *dsn = arena_printf(&s->arena, "host=%s port=5432 user=" SCRATCH_USER " dbname=%s", w->postgres.home.socket_dir, databases[side]);
+	p->upstream = (struct policy_upstream){ .dsn = dsn, .connections = 6, .statement_timeout_ms = 60000 };
 	p->server.listen_host = "127.0.0.1";
 	p->server.listen_port = 0;
 	p->server.tls_cert = p->server.tls_key = NULL;
@@ -100,7 +99,7 @@ static bool make_policy(struct world *w, enum world_side side, struct error *e)
 	p->budgets = make_budgets(&s->arena, s->policy);
 	if (!p->logins)
 		return false;
-	if (!p->ledger_path || !p->upstream.dsn || !p->budgets)
+	if (!p->ledger_path || !dsn || !p->budgets)
 		return fail_memory(e);
 	s->policy = p;
 	return true;
@@ -128,7 +127,8 @@ static bool make_home(struct world *w, struct error *e)
 	snprintf(w->home, sizeof(w->home), "/dev/shm/noisegate-audit-%d-XXXXXX", (int)getpid());
 	if (mkdtemp(w->home))
 		return true;
-	if (snprintf(w->home, sizeof(w->home), "%s/noisegate-audit-%d-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp", (int)getpid()) < (int)sizeof(w->home) && mkdtemp(w->home))
+	tmp = tmp && *tmp == '/' ? tmp : "/tmp";
+	if (snprintf(w->home, sizeof(w->home), "%s/noisegate-audit-%d-XXXXXX", tmp, (int)getpid()) < (int)sizeof(w->home) && mkdtemp(w->home))
 		return true;
 	w->home[0] = '\0';
 	return fail(e, ERR_IO, "could not make a directory for the ledgers of the audit");
