@@ -106,7 +106,7 @@ static void choose_rows(struct probe *p, const struct plan *plan)
 	const size_t cap = (size_t)(b->figures.max_rows < ROWS_MAX / 4 ? b->figures.max_rows : ROWS_MAX / 4);
 	const bool once = !p->table->via && p->table->columns[p->table->unit_column].unique;
 
-	p->rows = once ? 1 : cap + 1;
+	p->rows = once ? 1 : 2 * cap + 1;
 	if (query_private_keys(p->kind))
 		p->rows = once ? 1 : cap;
 	if (p->kind == PROBE_SUBSELECT && !once && p->measure < p->table->n_columns) { /* cap groups of cap rows */
@@ -115,7 +115,7 @@ static void choose_rows(struct probe *p, const struct plan *plan)
 	}
 	p->other_rows = 1;
 	if (p->other && once && !p->other->columns[p->other->unit_column].unique)
-		p->other_rows = cap + 1;
+		p->other_rows = 2 * cap + 1;
 	p->background = 2;
 	if (p->kind == PROBE_MEDIAN) /* the median of 40 is a tie that one more decides */
 		p->background = 40;

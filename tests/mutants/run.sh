@@ -49,7 +49,10 @@ a centred sum is not capped~planner/block_emit.c~s/emit_capped_sum(m, g, row, -r
 rows of a list without a join~planner/rule_rows.c~s/if (!rule_reaches_own(b, s))/if (0)/~rules
 columns of a custom rule come out~planner/rule_custom.c~s/if (is_custom(x) \&\& column_set_has(/if (0 \&\& column_set_has(/~rules
 exact rules beside noise~planner/rules.c~s/if (b->dp \&\& exact)/if (0)/~rules
-a fingerprint may be compared with text~planner/bind_type.c~s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/~planner'
+a fingerprint may be compared with text~planner/bind_type.c~s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/~planner
+noise 15% too small, seen from outside~mechanisms/calibrate.c~s/l1, (u128)EPS_ONE, &num/l1, (u128)EPS_ONE \/ 20 * 17, \&num/~blackbox
+rows of a person are not capped, seen from outside~planner/block_emit.c~s/LEAST(pg_catalog.count(\*)"/GREATEST(pg_catalog.count(*)"/~blackbox
+groups of a person are not limited, seen from outside~planner/block_emit.c~s/b->max_groups, "int8"/b->max_groups * 1000, "int8"/~blackbox'
 
 printf '%-52s %-18s %s\n' mutant suite result
 tree() { rm -rf "$work/tree" && mkdir "$work/tree" && git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$work/tree" && cp -r build "$work/tree/build"; }
