@@ -91,6 +91,10 @@ static void put_measure(struct wr *w, const struct policy_column *c, const struc
 	const bool down = decimal_double(c->lo) < 0 && -decimal_double(c->lo) > decimal_double(c->hi);
 	const char *far = c->type == TYPE_INT2 ? "32000" : c->type == TYPE_INT4 ? "2000000000" : "9000000000000000";
 
+	if (p->kind == PROBE_WIDE) {
+		wr_fmt(w, "(CASE WHEN heavy THEN %s ELSE 1 + u %% 100 END)::pg_catalog.%s", far, sql_type_name(c->type));
+		return;
+	}
 	if (!c->has_bounds) {
 		char number[40] = "j";
 		if (p->distinct)

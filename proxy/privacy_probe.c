@@ -21,6 +21,7 @@ const char *probe_kind_name(enum probe_kind kind)
 {
 	static const char *const names[PROBE_KINDS] = {
 		[PROBE_COUNT] = "count",	   [PROBE_PLAIN] = "count, one row", [PROBE_UNITS] = "count people",   [PROBE_SUM] = "sum",
+		[PROBE_WIDE] = "sum without bounds",
 		[PROBE_AVG] = "avg",		   [PROBE_TWO] = "two values",	     [PROBE_STDDEV] = "stddev",	       [PROBE_DISTINCT] = "count distinct",
 		[PROBE_MEDIAN] = "percentile",	   [PROBE_SUBSELECT] = "per-unit sub-select", [PROBE_GROUPS] = "beyond max_groups",
 		[PROBE_SELECTION] = "private keys", [PROBE_LONE] = "private keys, one person", [PROBE_JOIN] = "join across owners",
@@ -121,6 +122,8 @@ static void choose_rows(struct probe *p, const struct plan *plan)
 		p->background = 40;
 	if (p->kind == PROBE_SELECTION) /* with the person the group is shown in about half of the cases, without it lacks one */
 		p->background = half_shown(&b->spec) - 1;
+	if (p->kind == PROBE_WIDE) /* enough to find a bound among */
+		p->background = 300;
 	if (p->kind == PROBE_LONE)
 		p->background = (size_t)b->spec.minimum_units - 1;
 }
@@ -151,6 +154,15 @@ static bool ask_plainly(struct arena *a, const struct policy *p, struct probe *p
 	return true;
 }
 
+static bool shares_a_bound(const struct plan *plan)
+{
+	bool shares = false;
+
+	for (size_t i = 0; i < plan->blocks[0].spec.n_values; i++)
+		shares = shares || plan->blocks[0].spec.values[i].kind == RELEASE_CLIPPED;
+	return shares;
+}
+
 static bool ask_by_group(struct arena *a, const struct policy *p, struct probe *probe, struct error *e)
 {
 	const bool private_keys = query_private_keys(probe->kind);
@@ -163,7 +175,7 @@ static bool ask_by_group(struct arena *a, const struct policy *p, struct probe *
 	choose_rows(probe, plan);
 	probe->spread = (size_t)plan->blocks[0].figures.max_groups;
 	/* Laplace noise that is split over the groups of one person hides most of its loss in events too rare to count */
-	const bool tight = probe->gaussian || probe->spread == 1 || private_keys || probe->kind == PROBE_GROUPS;
+	const bool tight = (probe->gaussian || probe->spread == 1 || private_keys || probe->kind == PROBE_GROUPS) && !shares_a_bound(plan);
 	if (probe->kind == PROBE_GROUPS)
 		probe->spread *= BEYOND;
 	if (!tight || probe->spread * probe->n_values > PROBE_CELLS_MAX || probe->spread > available ||
@@ -188,7 +200,7 @@ bool probe_make(struct arena *a, const struct policy *p, enum probe_kind kind, c
 	if (query_columns(&probe)) {
 		const bool many = query_groups_available(&probe) >= KEY_ENOUGH;
 		choose_epsilon(p, &probe);
-		if (kind != PROBE_PLAIN && many)
+		if (kind != PROBE_PLAIN && kind != PROBE_WIDE && many)
 			ok = ask_by_group(a, p, &probe, e);
 		else if (kind != PROBE_GROUPS)
 			ok = ask_plainly(a, p, &probe, e);

@@ -4,7 +4,7 @@
  *
  * A statement with public group keys asks about many people at once: trial i is person i, who has rows in the groups i * spread .. i * spread + spread - 1
  * and nowhere else; nobody else has rows in these groups and others.  So the trials of one answer are independent, and each compares two databases that
- * differ in one person.
+ * differ in one person.  What an answer decides once for all of its groups (the bound of a sum) would tie them together: such statements have no keys.
  */
 #ifndef NG_PROXY_PRIVACY_PROBE_H
 #define NG_PROXY_PRIVACY_PROBE_H
@@ -18,6 +18,7 @@ enum probe_kind {
 	PROBE_PLAIN,    /* count(*) without GROUP BY */
 	PROBE_UNITS,    /* count(DISTINCT unit) */
 	PROBE_SUM,
+	PROBE_WIDE,     /* a sum without bounds: one is found privately */
 	PROBE_AVG,
 	PROBE_TWO,      /* two values of one statement */
 	PROBE_STDDEV,

@@ -73,6 +73,17 @@ static size_t pick_measure(const struct policy_table *t)
 	return best;
 }
 
+/* A number without bounds. */
+static size_t pick_wide(const struct policy_table *t)
+{
+	for (size_t i = 0; i < t->n_columns; i++) {
+		const struct policy_column *c = &t->columns[i];
+		if (usable(t, i) && !c->has_bounds && !c->values && (c->type == TYPE_INT4 || c->type == TYPE_INT8 || c->type == TYPE_NUMERIC || c->type == TYPE_FLOAT8))
+			return i;
+	}
+	return t->n_columns;
+}
+
 /* A quantile's tree has the fewer levels to share its noise the narrower the bounds are. */
 static size_t pick_narrow(const struct policy_table *t)
 {
@@ -184,6 +195,7 @@ static void put_value(struct wr *w, const struct probe *p, const char *alias)
 		break;
 	case PROBE_TWO:
 	case PROBE_SUM:
+	case PROBE_WIDE:
 		wr_str(w, p->kind == PROBE_TWO ? "count(*), sum(" : "sum(");
 		put_column(w, p, alias, p->measure);
 		break;
@@ -289,6 +301,9 @@ bool query_columns(struct probe *p)
 		break;
 	case PROBE_MEDIAN:
 		p->measure = pick_narrow(t);
+		break;
+	case PROBE_WIDE:
+		p->measure = pick_wide(t);
 		break;
 	case PROBE_DISTINCT:
 		p->measure = pick_free(t, t->n_columns);

@@ -26,7 +26,7 @@ def ok(good, name):
     print(("ok " if good else "not ok ") + name)
 ok(r["verdict"] == "within", "the report says so")
 ok(not failed, "every class could be asked and is within its claim" + "".join(f"; {c['class']}: {c['verdict']} {c.get('reason', '')}" for c in failed))
-wanted = ["count", "count, one row", "count people", "sum", "avg", "two values", "stddev", "percentile", "per-unit sub-select", "beyond max_groups", "private keys", "private keys, one person", "count distinct"]
+wanted = ["count", "count, one row", "count people", "sum", "sum without bounds", "avg", "two values", "stddev", "percentile", "per-unit sub-select", "beyond max_groups", "private keys", "private keys, one person", "count distinct"]
 ok(all((w, "clinic") in got for w in wanted), "a table with all kinds of columns is asked in all classes")
 ok(("join across owners", "clinic") in got, "two owners' tables are joined")
 ok(all(c["claimed"] == 2 for c in classes if c.get("measure") == "epsilon"), "the claim is the epsilon that was asked")
