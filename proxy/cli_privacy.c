@@ -98,32 +98,31 @@ static size_t enough(const struct probe *p)
 	return wanted < most ? wanted : most;
 }
 
-/* Only a world that cannot be filled ends the audit; a statement that fails is a finding. */
-static bool run_probe(struct audit *a, size_t i, int64_t share, struct error *e)
+/* What fails is a finding: the others may go on. */
+static void run_probe(struct audit *a, size_t i, int64_t share)
 {
 	const struct probe *p = &a->probes[i];
 	struct finding *f = &a->findings[i];
 	struct answers answers;
 
 	for (int side = 0; side < SIDES; side++) {
-		if (!data_fill(world_database(a->world, (enum world_side)side), world_policy(a->world), p, side == SIDE_PRESENT, e))
-			return false;
+		if (!data_fill(world_database(a->world, (enum world_side)side), world_policy(a->world), p, side == SIDE_PRESENT, &f->failed))
+			return;
 	}
 	const int64_t began = clock_monotonic().nanos;
 	const bool ok = answers_get(a->world, p, enough(p), began + share, &answers, &f->failed);
 	const int64_t took = clock_monotonic().nanos - began;
 	a->left -= took < a->left ? took : a->left;
 	if (!ok)
-		return true;
+		return;
 	for (int side = 0; side < SIDES; side++)
 		f->trials[side] = answers.n[side];
 	f->measured = answers_prove(&answers, p, a->alpha);
 	answers_free(&answers);
-	return true;
 }
 
 /* Statements with many trials first: they end early and leave their time to the others. */
-static bool run_probes(struct audit *a, struct error *e)
+static void run_probes(struct audit *a)
 {
 	size_t left = 0;
 
@@ -136,11 +135,9 @@ static bool run_probes(struct audit *a, struct error *e)
 		for (size_t i = 0; i < a->n; i++) {
 			if (!askable(&a->probes[i]) || (a->probes[i].trials == 1) != single)
 				continue;
-			if (!run_probe(a, i, a->left / (int64_t)left--, e))
-				return false;
+			run_probe(a, i, a->left / (int64_t)left--);
 		}
 	}
-	return true;
 }
 
 static bool prepare(struct audit *a, const struct options *o, struct error *e)
@@ -160,7 +157,7 @@ static bool prepare(struct audit *a, const struct options *o, struct error *e)
 
 /* --- reporting ------------------------------------------------------------------------------------------------------------------------- */
 
-enum verdict { VERDICT_WITHIN, VERDICT_EXCEEDED, VERDICT_NOT_ALLOWED, VERDICT_FAILED };
+enum verdict { VERDICT_WITHIN, VERDICT_EXCEEDED, VERDICT_NOT_ALLOWED, VERDICT_FAILED, VERDICT_TOO_FEW };
 
 static double claim(const struct probe *p)
 {
@@ -178,8 +175,10 @@ static enum verdict verdict(const struct audit *a, size_t i)
 
 	if (!askable(&a->probes[i]))
 		return VERDICT_NOT_ALLOWED;
-	if (f->failed.code != ERR_NONE || f->measured < 0)
+	if (f->failed.code != ERR_NONE)
 		return VERDICT_FAILED;
+	if (f->measured < 0)
+		return VERDICT_TOO_FEW;
 	return f->measured > claim(&a->probes[i]) ? VERDICT_EXCEEDED : VERDICT_WITHIN;
 }
 
@@ -194,7 +193,7 @@ static size_t count(const struct audit *a, enum verdict wanted)
 
 static void print_table(const struct audit *a)
 {
-	static const char *const words[] = { "within", "EXCEEDED", "", "not measured: " };
+	static const char *const words[] = { "within", "EXCEEDED", "", "not measured: ", "too few answers" };
 
 	(void)printf("%-26s %-44s %8s  %-16s %-9s\n", "class of query", "tables", "answers", "claimed", "measured");
 	for (size_t i = 0; i < a->n; i++) {
@@ -210,11 +209,13 @@ static void print_table(const struct audit *a)
 			continue;
 		}
 		(void)snprintf(claimed, sizeof(claimed), "%s %.4g", measure(p), claim(p));
-		if (v != VERDICT_FAILED)
+		if (v == VERDICT_WITHIN || v == VERDICT_EXCEEDED)
 			(void)snprintf(measured, sizeof(measured), "%.4g", f->measured);
 		(void)printf("%-26s %-44s %8zu  %-16s %-9s %s%s\n", probe_kind_name(p->kind), tables, f->trials[SIDE_PRESENT] + f->trials[SIDE_ABSENT], claimed, measured,
 			     words[v], v == VERDICT_FAILED && f->failed.message[0] ? f->failed.message : "");
 	}
+	if (count(a, VERDICT_TOO_FEW))
+		(void)printf("%zu classes had too few answers to show anything: give them more --minutes.\n", count(a, VERDICT_TOO_FEW));
 	if (count(a, VERDICT_FAILED))
 		(void)printf("%zu classes could not be measured.\n", count(a, VERDICT_FAILED));
 	if (count(a, VERDICT_EXCEEDED))
@@ -225,7 +226,7 @@ static void print_table(const struct audit *a)
 
 static bool print_json(const struct audit *a, struct error *e)
 {
-	static const char *const words[] = { "within", "exceeded", "not allowed", "not measured" };
+	static const char *const words[] = { "within", "exceeded", "not allowed", "not measured", "too few answers" };
 	struct wr w;
 
 	wr_init_heap(&w, (size_t)64 << 20);
@@ -274,7 +275,9 @@ int cli_audit_privacy(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	log_setup(LOG_ERROR, false);
 	arena_init(&a.arena, (size_t)256 << 20);
-	bool ok = prepare(&a, &o, &e) && run_probes(&a, &e);
+	bool ok = prepare(&a, &o, &e);
+	if (ok)
+		run_probes(&a);
 	if (ok && !count(&a, VERDICT_WITHIN) && !count(&a, VERDICT_EXCEEDED))
 		ok = fail(&e, ERR_CONFIG, "the policy has no protected table that could be asked");
 	if (ok && o.json)

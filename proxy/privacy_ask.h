@@ -18,7 +18,8 @@ void answers_free(struct answers *a);
 
 /*
  * The bound that is wrong with probability at most alpha: on epsilon; on rho (gaussian); on delta (PROBE_LONE).  The first half of the trials chooses
- * the event or the line, the second half makes the bound.  -1: not enough trials, or no memory.
+ * the event or the line, the second half makes the bound.  -1: no memory, or fewer trials
+ * than could show even answers without any noise to exceed the claim.
  */
 double answers_prove(const struct answers *a, const struct probe *p, double alpha);
 

@@ -105,6 +105,13 @@ double bound_epsilon(const struct bound_samples *s, struct bound_event event, do
 	return proven(&c, delta, alpha);
 }
 
+double bound_epsilon_reach(size_t n_present, size_t n_absent, double delta, double alpha)
+{
+	const struct counts c = { n_present, n_present, 0, n_absent };
+
+	return n_present > 0 && n_absent > 0 ? proven(&c, delta, alpha) : 0;
+}
+
 static int ascending(const void *a, const void *b)
 {
 	const double x = *(const double *)a, y = *(const double *)b;
@@ -244,4 +251,17 @@ struct bound_line bound_choose_line(const struct bound_samples *training, double
 	}
 	mem_free(all);
 	return best;
+}
+
+/* Without noise f is B with the person and -B without; of B - log(e^-B + slack) the best B. */
+double bound_rho_reach(size_t n_present, size_t n_absent, double alpha)
+{
+	double most = 0;
+
+	for (int i = 1; n_present > 1 && n_absent > 1 && i < 100; i++) {
+		const double b = 0.1 * i, l = log(4 / alpha);
+		const double rho = b - 14 * b * l / (3 * ((double)n_present - 1)) - log(exp(-b) + 7 * (exp(b) - exp(-b)) * l / (3 * ((double)n_absent - 1)));
+		most = rho > most ? rho : most;
+	}
+	return most;
 }

@@ -36,6 +36,10 @@ struct bound_event bound_choose_event(const struct bound_samples *training, doub
 /* The epsilon that the samples prove at this event; 0 when none.  A union of two Clopper-Pearson ends at alpha / 2. */
 double bound_epsilon(const struct bound_samples *s, struct bound_event event, double delta, double alpha);
 
+/* The most that so many samples a side could prove, of answers without any noise: below a claim they cannot find anything. */
+double bound_epsilon_reach(size_t n_present, size_t n_absent, double delta, double alpha);
+double bound_rho_reach(size_t n_present, size_t n_absent, double alpha);
+
 /*
  * rho-zCDP says KL(one || other) <= rho for either order (the limit of the Renyi orders at 1).  By Donsker and Varadhan KL >= E_one[f] - log E_other[e^f]
  * for every f; here f = slope * clamp(score, lo, hi).  On Gaussian noise the clamped line is the likelihood ratio but for the tails, so the bound is tight.

@@ -100,12 +100,18 @@ static size_t half_shown(const struct release_spec *s)
 	return n < 2 ? 2 : n > ROWS_MAX ? ROWS_MAX : (size_t)n;
 }
 
+/* The schema lets a person have one row. */
+static bool unit_once(const struct probe *p)
+{
+	return !p->table->via && p->table->columns[p->table->unit_column].unique;
+}
+
 /* More rows than count, where the schema lets a person have several. */
 static void choose_rows(struct probe *p, const struct plan *plan)
 {
 	const struct plan_block *b = &plan->blocks[0];
 	const size_t cap = (size_t)(b->figures.max_rows < ROWS_MAX / 4 ? b->figures.max_rows : ROWS_MAX / 4);
-	const bool once = !p->table->via && p->table->columns[p->table->unit_column].unique;
+	const bool once = unit_once(p);
 
 	p->rows = once ? 1 : 2 * cap + 1;
 	if (query_private_keys(p->kind))
@@ -178,7 +184,7 @@ static bool ask_by_group(struct arena *a, const struct policy *p, struct probe *
 	const bool tight = (probe->gaussian || probe->spread == 1 || private_keys || probe->kind == PROBE_GROUPS) && !shares_a_bound(plan);
 	if (probe->kind == PROBE_GROUPS)
 		probe->spread *= BEYOND;
-	if (!tight || probe->spread * probe->n_values > PROBE_CELLS_MAX || probe->spread > available ||
+	if (!tight || (unit_once(probe) && probe->spread > 1) || probe->spread * probe->n_values > PROBE_CELLS_MAX || probe->spread > available ||
 	    private_keys != (plan->blocks[0].spec.selection != SELECT_ALL)) {
 		if (private_keys || probe->kind == PROBE_GROUPS) {
 			probe->sql = NULL;

