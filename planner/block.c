@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "planner/derived.h"
 #include "planner/post.h"
+#include "planner/sealed.h"
 
 typedef PgQuery__Node Node;
 
@@ -147,7 +148,7 @@ static bool row_column(struct block *b, const Node *n, int *column, struct error
 	}
 	if (b->n_keys == b->cap_keys)
 		return refuse(b, -1, e, "limits", "a result may have at most 256 columns", "Select fewer columns.");
-	if (!block_check_key(b, k.expr, e))
+	if (!block_check_key(b, k.expr, e) || !sealed_carry(&binder, k.expr, e))
 		return false;
 	k.name = arena_printf(b->planning->arena, "k%zu", b->n_keys + 1);
 	k.label = block_label(k.expr);

@@ -42,7 +42,9 @@ a centred sum is not capped~planner/block_emit.c~s/emit_capped_sum(m, g, row, -r
 rows of a list without a join~planner/rule_rows.c~s/if (!rule_reaches_own(b, s) ||/if (/~rules
 columns of a custom rule come out~planner/rule_custom.c~s/if (is_custom(x) \&\& column_set_has(/if (0 \&\& column_set_has(/~rules
 exact rules beside noise~planner/rules.c~s/if (b->dp \&\& exact)/if (0)/~rules
-a fingerprint may be compared with text~planner/bind_type.c~s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/~planner'
+a fingerprint may be compared with text~planner/sealed.c~s/expr_policy_column(x)->encoding != ENCODING_CLEARTEXT/expr_policy_column(x)->encoding == ENCODING_SEALED/~planner
+keys of sealed columns do not matter~policies/encoding.c~s/if (!text_eq(x->key, y->key))/if (0)/~encodings
+any beacon may be searched~planner/sealed.c~s/if (!c->searched)/if (0)/~encodings'
 
 printf '%-52s %-18s %s\n' mutant suite result
 tree() { rm -rf "$work/tree" && mkdir "$work/tree" && git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$work/tree" && cp -r build "$work/tree/build"; }

@@ -58,7 +58,7 @@ def collect(node):
 
 collect(schema)
 parsed = set()
-for f in ("load", "read_server", "read_tables", "read_rules", "read_budgets"):
+for f in ("load", "read_server", "read_tables", "read_rules", "read_budgets", "read_keys"):
     for m in re.finditer(r"static const char \*const (?:\w+_)?keys\[\] = \{([^}]*)\}", open(f"policies/{f}.c").read()):
         parsed.add(frozenset(re.findall(r'"([^"]+)"', m.group(1))))
 check("the schema's keys are the parser's keys", parsed == objects, (parsed ^ objects))
