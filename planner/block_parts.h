@@ -67,6 +67,9 @@ struct block {
 	const char *unit_name;
 	bool owner_moves;   /* dp: as in struct unit_flow */
 	int64_t max_rows, max_groups; /* dp: in force */
+	const struct policy_table *floor; /* dp: the table whose overlap floor holds (planner/overlap.h), or NULL */
+	struct expr **found;  /* with a floor: columns of LEFT JOINs that must not be NULL for a unit to count */
+	size_t n_found;
 };
 
 /* Refuses what the tables' analysis rules do not allow in FROM; finds the unit. */

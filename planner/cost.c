@@ -9,6 +9,7 @@
 #include "mechanisms/calibrate.h"
 #include "mechanisms/loss.h"
 #include "mechanisms/select.h"
+#include "planner/overlap.h"
 
 struct pricing {
 	bool gaussian;
@@ -352,6 +353,7 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 	uint64_t parts = !all_public;
 	for (size_t i = 0; i < b->n_aggregates; i++)
 		parts += b->aggregates[i].shared == 0;
+	parts += b->floor != NULL;
 	if (parts == 0)
 		parts = 1;
 	p.epsilon.pico = share->epsilon.pico / parts;
@@ -367,7 +369,11 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 		return false;
 	if (all_public && !make_domains(b, out, e))
 		return false;
-	bool draws = b->n_aggregates > 0 || !all_public; /* keys of public domains alone reveal nothing */
+	const struct pricing once = { .gaussian = p.gaussian, .epsilon = p.epsilon, .rho = p.rho, .groups = 1 };
+	struct noise count;
+	if (b->floor && (!calibrate_part(&once, 1, 1, &count, e) || !overlap_emit(b, &count, out, e)))
+		return false;
+	bool draws = b->n_aggregates > 0 || !all_public || b->floor; /* keys of public domains alone reveal nothing */
 	if (draws && !p.gaussian)
 		out->figures.epsilon = share->epsilon;
 	if (draws)
@@ -456,5 +462,7 @@ bool block_close(struct block *b, const struct block_share *share, struct plan_b
 	out->spec.n_keys = b->n_keys;
 	out->spec.values = values;
 	out->spec.n_values = b->n_aggregates;
+	if (b->dp && !overlap_find(b, e))
+		return false;
 	return b->dp ? close_private(b, share, values, columns, out, e) : close_exact(b, values, columns, out, e);
 }

@@ -163,6 +163,23 @@ bool derived_tables(const struct rel *r, const struct policy_table ***tables, si
 	return true;
 }
 
+bool derived_owned_by(struct derived *d, const struct planning *p, const char *owner)
+{
+	struct derived *one[] = { d };
+	const struct rel alone = { .planning = p, .selects = one, .n_selects = 1 };
+	const struct policy_table **tables = NULL;
+	struct error ignored = ERROR_INIT;
+	size_t n = 0, cap = 0;
+
+	if (!derived_tables(&alone, &tables, &n, &cap, &ignored))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (tables[i]->rule == RULE_DIFFERENTIAL_PRIVACY && !text_eq(tables[i]->owner, owner))
+			return false;
+	}
+	return true;
+}
+
 /* --- a relation becomes one scan ---------------------------------------------------------------------------------------------- */
 
 static bool wrap_columns(struct expr *const *exprs, size_t n, struct expr **outputs, size_t *n_outputs, size_t *index)
@@ -499,7 +516,8 @@ static bool bind_union(struct rel *r, const PgQuery__SelectStmt *s, const struct
 			return refuse_arms(r, "arms of UNION ALL must belong to one privacy unit", e);
 		if (arm->unit && encoding_difference(sealed_unit(first->unit), sealed_unit(arm->unit)) != DOMAIN_SAME)
 			return refuse_units(r, first, arm, e);
-		d->owner_moves = d->owner_moves || arm->owner_moves || !text_eq(arm->table.owner, first->table.owner);
+		d->owner_moves = d->owner_moves || arm->owner_moves || !derived_owned_by(arms.items[i], r->planning, first->table.owner) ||
+				 !derived_owned_by(arms.items[0], r->planning, first->table.owner);
 		if (__builtin_add_overflow(d->table.max_rows, arm->table.max_rows, &d->table.max_rows) || d->table.max_rows > INT32_MAX ||
 		    __builtin_add_overflow(d->table.max_groups, arm->table.max_groups, &d->table.max_groups))
 			return rel_refuse(r, -1, e, "contribution", "this union lets one person contribute too many rows", "Unite fewer tables.");

@@ -12,4 +12,7 @@ VERIFIER=$(echo "$PGPASSWORD" | "$NG" key scram-verifier)
 sed "s|@DIR@|$W|g; s|@VERIFIER@|$VERIFIER|" tests/encodings/policy.yaml.in >"$W/encodings.yaml"
 "$NG" check --connect "$W/encodings.yaml" >"$W/check" 2>&1 || { echo "not ok the policy"; cat "$W/check"; exit 1; }
 world_serve "$W/encodings.yaml" || { echo "not ok proxy"; tail -3 "$W/proxy.log"; exit 1; }
-/usr/bin/python3 tests/encodings/check.py "$NG" "$W" "$WPORT"
+rc=0
+/usr/bin/python3 tests/encodings/check.py "$NG" "$W" "$WPORT" || rc=1
+/usr/bin/python3 tests/encodings/overlap.py "$WPORT" || rc=1
+exit $rc
