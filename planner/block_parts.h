@@ -60,6 +60,8 @@ struct block {
 	size_t n_aggregates, cap_aggregates;
 	const struct policy_table **tables;
 	size_t n_tables;
+	size_t n_checked;   /* sub-selects of rel that tables and checks know of */
+	bool distinct;
 	bool rows;          /* row-level output: the keys are its columns */
 	size_t cap_keys;
 	bool dp;            /* some table is under differential privacy; else the release is exact */

@@ -395,12 +395,16 @@ static bool bind_grouped(struct rel *r, const PgQuery__SelectStmt *s, const stru
 			 struct error *e)
 {
 	struct names inner = { 0 };
+	struct unit_flow flow;
 	struct grouped g;
 	struct expr *having;
 	const struct binder b = { .rel = r, .names = &inner, .scope = scope, .groups = &g };
 
 	if (!grouped_open(r, s, scope, alias, &g, &inner, e) || !bind_targets(&b, s, out, e))
 		return false;
+	if (!unit_follow(g.derived->rel, &flow, e)) /* again: FILTER may have brought a sub-select of another owner's rows */
+		return false;
+	g.derived->owner_moves = flow.owner_moves;
 	return !s->having_clause || (bind_condition(&b, s->having_clause, "HAVING", &having, e) && rel_add_condition(r, having, e));
 }
 

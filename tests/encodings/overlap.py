@@ -88,6 +88,18 @@ before = spent("steep")
 answer("SELECT count(*) FROM steep s JOIN users u USING (email_fp) WHERE s.email_fp NOT IN (SELECT email_fp FROM users)")
 check("a join that cannot be counted costs nothing", spent("steep") == before)
 
+# tables of a sub-select are charged wherever it stands: in FILTER, in an argument, in a key
+for sql in ("SELECT count(*) FILTER (WHERE email_fp IN (SELECT email_fp FROM users)) FROM customers", "SELECT sum(CASE WHEN email_fp IN (SELECT email_fp FROM users) THEN 1 ELSE 0 END) FROM customers",
+            "SELECT email_fp IN (SELECT email_fp FROM users), count(*) FROM customers GROUP BY 1",
+            "SELECT sum(n) FROM (SELECT email_fp, count(*) FILTER (WHERE email_fp IN (SELECT email_fp FROM users)) AS n FROM customers GROUP BY email_fp) x"):
+    before = spent("users")
+    a = answer(sql)
+    check("its sub-select is charged: " + sql, isinstance(a, list) and abs(spent("users") - before - 0.5) < 1e-9, (getattr(a, "message_primary", a), spent("users") - before))
+    moves = any("owners: the rows of one owner alone may leave" in r[0] for r in c.execute("EXPLAIN " + sql).fetchall())
+    check("and priced for one owner's rows leaving", moves)
+a = answer("SELECT count(*) FILTER (WHERE email_fp IN (SELECT email_fp FROM sums)) FROM customers")
+check("its rules hold", not isinstance(a, list) and "Rule: aggregation" in a.message_detail, getattr(a, "message_detail", a))
+
 # the law: P(Z >= minimum - n) of a discrete Laplace at half of the epsilon
 TRIES = 400
 for table, minimum, epsilon in (("edge", 200, 0.04), ("above", 240, 0.04)):
