@@ -64,6 +64,20 @@ void encoding_copy(struct policy_column *to, const struct policy_column *from)
 	to->searched = from->searched;
 }
 
+const char *encoding_prefix(const struct policy_column *c)
+{
+	switch (c->encoding) { /* crypto/ writes them; docs/sealed-columns.md */
+	case ENCODING_FINGERPRINT:
+		return c->native_format ? "ng1:f:" : "02:hmac:";
+	case ENCODING_SEALED:
+		return c->native_format ? "ng1:s:" : "02:enc:";
+	case ENCODING_DETERMINISTIC:
+		return "ng1:d:";
+	default:
+		return NULL;
+	}
+}
+
 bool encoding_is_term(const struct policy_column *beacon, const char *text)
 {
 	const size_t digits = (beacon->bits + 3) / 4;

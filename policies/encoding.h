@@ -29,6 +29,9 @@ MUST_CHECK enum domain_difference encoding_difference(const struct policy_column
 /* How a column was sealed, from another: a derived column that carries the cells of `from`. */
 void encoding_copy(struct policy_column *to, const struct policy_column *from);
 
+/* What every cell of the column begins with, whatever its value; NULL: nothing is known of that (cleartext, tokens, beacons). */
+const char *encoding_prefix(const struct policy_column *c);
+
 /* A beacon's term: ceil(bits / 4) lower-case hexadecimal digits, the value below 2^bits. */
 MUST_CHECK bool encoding_is_term(const struct policy_column *beacon, const char *text);
 
