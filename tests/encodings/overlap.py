@@ -88,6 +88,28 @@ before = spent("steep")
 answer("SELECT count(*) FROM steep s JOIN users u USING (email_fp) WHERE s.email_fp NOT IN (SELECT email_fp FROM users)")
 check("a join that cannot be counted costs nothing", spent("steep") == before)
 
+# Gaussian noise, grouping sets, accuracy first, statements that only describe
+c.execute("RESET noisegate.epsilon")
+lines = [r[0] for r in c.execute("EXPLAIN SELECT count(*) FROM gauss g JOIN mine m USING (email_fp)").fetchall()]
+check("a zCDP budget pays the gate with Gaussian noise", any("overlap: released only if a noised count (variance " in x for x in lines), lines)
+a = answer("SELECT count(*) FROM gauss g JOIN mine m USING (email_fp)")
+check("released: under zCDP", isinstance(a, list) and abs(a[0][0] - 200) < 60, getattr(a, "message_primary", a))
+a = answer("SELECT f.city, count(*) FROM floored f JOIN mine m USING (email_fp) GROUP BY ROLLUP (f.city)")
+check("released: each grouping set has its gate", isinstance(a, list) and len(a) == 3, getattr(a, "message_primary", a))
+lines = [r[0] for r in c.execute("EXPLAIN SELECT f.city, count(*) FROM floored f JOIN mine m USING (email_fp) GROUP BY ROLLUP (f.city)").fetchall()]
+check("and says so", sum("overlap: released only" in x for x in lines) == 2, lines)
+for error in ("±30", "20%"):
+    c.execute(f"SET noisegate.error = '{error}'")
+    a = answer("SELECT count(*) FROM low f JOIN mine m USING (email_fp)")
+    check(f"released: with an error of {error}", isinstance(a, list) and abs(a[0][0] - 200) < 150, getattr(a, "message_primary", a))
+    a = answer("SELECT count(*) FROM steep f JOIN mine m USING (email_fp) WHERE f.spend < 0")
+    check(f"withheld: with an error of {error}", is_refusal(a, "too few units are shared"), getattr(a, "message_primary", a))
+c.execute("RESET noisegate.error")
+before = spent("steep")
+a = answer("SELECT count(*) FROM steep f JOIN mine m USING (email_fp) LIMIT 0")
+check("a statement that only asks for names and types costs nothing and is not gated", a == [] and spent("steep") == before, getattr(a, "message_primary", a))
+c.execute("SET noisegate.epsilon = 0.5")
+
 # tables of a sub-select are charged wherever it stands: in FILTER, in an argument, in a key
 for sql in ("SELECT count(*) FILTER (WHERE email_fp IN (SELECT email_fp FROM users)) FROM customers", "SELECT sum(CASE WHEN email_fp IN (SELECT email_fp FROM users) THEN 1 ELSE 0 END) FROM customers",
             "SELECT email_fp IN (SELECT email_fp FROM users), count(*) FROM customers GROUP BY 1",
