@@ -18,7 +18,7 @@ struct walk {
 	const struct block *b;
 	const struct policy_table *floor;
 	struct owners present; /* every row of the block has rows of these */
-	bool crosses;          /* some condition joins cells of different owners */
+	bool crosses;          /* some condition joins cells or units of different owners */
 };
 
 static bool about_units(const struct policy_table *t)
@@ -133,7 +133,7 @@ static bool walk_expr(struct walk *w, const struct rel *r, const struct expr *x,
 	if (found && !whole)
 		return refuse(w, x->location, e);
 	w->crosses = w->crosses || found;
-	for (size_t i = 0; found && i < both.n; i++) {
+	for (size_t i = 0; found && r == &w->b->rel && i < both.n; i++) { /* inside, rows may themselves be missing */
 		if (!has(&w->present, both.names[i]) && w->present.n < OWNERS_MAX)
 			w->present.names[w->present.n++] = both.names[i];
 	}
@@ -229,21 +229,6 @@ static bool walk_results(struct walk *w, struct error *e)
 
 /* --- the floor ---------------------------------------------------------------------------------------------------------------------- */
 
-/* Protected tables of several owners in one block are tied by their unit, whatever its encoding. */
-static bool several_owners(const struct block *b)
-{
-	const char *first = NULL;
-
-	for (size_t i = 0; i < b->n_tables; i++) {
-		if (b->tables[i]->rule != RULE_DIFFERENTIAL_PRIVACY)
-			continue;
-		if (first && !text_eq(first, b->tables[i]->owner))
-			return true;
-		first = b->tables[i]->owner;
-	}
-	return false;
-}
-
 static bool another_owner(const struct block *b, const struct policy_table *t)
 {
 	bool found = false;
@@ -310,7 +295,7 @@ bool overlap_find(struct block *b, struct error *e)
 		return true;
 	if (!walk_rel(&w, &b->rel, true, e) || !walk_results(&w, e))
 		return false;
-	if (!w.crosses && !several_owners(b))
+	if (!w.crosses)
 		return true;
 	b->floor = w.floor;
 	b->found = arena_array(b->planning->arena, b->rel.n_scans + 1, struct expr *);

@@ -43,6 +43,7 @@ RELEASED = [
     "SELECT count(u.email_fp) FROM floored f LEFT JOIN users u ON f.email_fp = u.email_fp",
     "SELECT count(*) FROM floored f JOIN users u USING (email_fp) LEFT JOIN customers x ON x.email_fp = f.email_fp AND x.city = 'north'",
     "WITH f AS (SELECT email_fp, sum(spend) AS s FROM floored GROUP BY email_fp) SELECT count(*) FROM f JOIN users u ON u.email_fp = f.email_fp",
+    "SELECT count(s.a) FROM floored f LEFT JOIN (SELECT c.email_fp AS a FROM customers c JOIN users u ON c.email_fp = u.email_fp) s ON s.a = f.email_fp",
     "SELECT f.city FROM floored f JOIN users u USING (email_fp) GROUP BY f.city",
 ]
 for sql in RELEASED:

@@ -55,6 +55,12 @@ def block_fault(b):
             rho += places * groups * limit * limit * d["den"] / (2 * d["num"])
         else:
             epsilon += Fraction(places * groups * limit * d["den"], d["num"])
+    if b.get("overlap"):  # a count of units: one unit moves it by one, whatever groups it is in
+        d = b["overlap"]["noise"]
+        if d["gaussian"]:
+            rho += d["den"] / (2 * d["num"])
+        else:
+            epsilon += Fraction(d["den"], d["num"])
     law = b.get("law")
     if law and b["epsilon"]:
         epsilon += groups * Fraction(law["epsilon"], 10 ** 12)
@@ -98,6 +104,6 @@ def plan_fault(p):
         for k in ("delta", "epsilon" if c["pure"] else "rho"):
             if c[k] < due[k]:
                 return f"{table} pays {k} {c[k]}, its blocks cost {due[k]}"
-        if c["pure"] and any(d["gaussian"] for b in read for d, _, _ in draws(b)):
+        if c["pure"] and any(d["gaussian"] for b in read for d in [d for d, _, _ in draws(b)] + ([b["overlap"]["noise"]] if b.get("overlap") else [])):
             return f"{table} pays in epsilon for Gaussian noise"
     return None
