@@ -154,6 +154,10 @@ class Query:
         self.source, columns = (grammar.relation(world, rnd, condition) if which < 0.4 else shapes.relation(world, rnd) if which < 0.7 else relation(world, rnd, 0))
         self.columns = columns
         self.values = [aggregate(columns, rnd) for _ in range(rnd.randrange(1, 4))]
+        units, roots = of(columns, "unit"), [t.name for t in world.tables if not t.parent]
+        if units and rnd.random() < 0.15:  # a sub-select in an aggregate
+            there = f"{rnd.choice(units)[0]} {rnd.choice(['', 'NOT '])}IN (SELECT u FROM {rnd.choice(roots)} WHERE id < {rnd.randrange(30)})"
+            self.values.append(rnd.choice([f"count(*) FILTER (WHERE {there})", f"sum(CASE WHEN {there} THEN 2 ELSE 1 END)"]))
         self.keys = [key(columns, rnd) for _ in range(rnd.randrange(0, 3))]
         if len(self.keys) and rnd.random() < 0.15:
             self.sets = rnd.choice(["ROLLUP", "CUBE"])
