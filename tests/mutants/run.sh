@@ -50,6 +50,7 @@ rows of a list without a join~planner/rule_rows.c~s/if (!rule_reaches_own(b, s))
 columns of a custom rule come out~planner/rule_custom.c~s/if (is_custom(x) \&\& column_set_has(/if (0 \&\& column_set_has(/~rules
 exact rules beside noise~planner/rules.c~s/if (b->dp \&\& exact)/if (0)/~rules
 a fingerprint may be compared with text~planner/sealed.c~s/expr_policy_column(x)->encoding != ENCODING_CLEARTEXT/expr_policy_column(x)->encoding == ENCODING_SEALED/~planner
+sub-selects in FILTER are not charged~planner/block.c~s/return b->n_checked == b->rel.n_selects || check_tables(b, e);/return b != NULL || e;/~property
 keys of sealed columns do not matter~policies/encoding.c~s/if (!text_eq(x->key, y->key))/if (0)/~encodings
 any beacon may be searched~planner/sealed.c~s/if (!c->searched)/if (0)/~encodings'
 

@@ -3,6 +3,7 @@ Is what a plan charges what its noise costs?  From the noise of every draw, the 
 the loss is added up again, independently of the planner: exactly for Laplace noise, in floating point with a small margin for zCDP and for tails.
 """
 import math
+import re
 from fractions import Fraction
 
 MARGIN = 1 + 1e-9
@@ -92,6 +93,9 @@ def plan_fault(p):
         fault = block_fault(b)
         if fault:
             return fault
+        unlisted = set(re.findall(r'"shop"\."(\w+)"', b["sql"])) - {t.split(".")[1] for t, _ in b["tables"]}
+        if unlisted:
+            return f"{unlisted} read by the statement, and not listed among its tables: nobody is charged"
     paid = {c["table"]: c for c in p["charges"]}
     for table in {t for b in p["blocks"] for t, protected in b["tables"] if protected}:
         read = [b for b in p["blocks"] if [table, True] in b["tables"]]
