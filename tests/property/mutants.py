@@ -48,6 +48,9 @@ ALL = {
     "the noise of an overlap is too small": each_block(lambda b: b.get("overlap") and weaker(b["overlap"]["noise"])),
     "an overlap counts rows": each_block(lambda b: b.get("overlap") and b["overlap"].update(sql=b["overlap"]["sql"].replace(" GROUP BY 1)", ")"))),
     "an overlap counts what a LEFT JOIN did not find": each_block(lambda b: b.get("overlap") and b["overlap"].update(sql=re.sub(r" AND \(?t\d+\.c\d+ IS NOT NULL\)?", "", b["overlap"]["sql"]))),
+    "a private bound is chosen with too little noise": each_value(lambda v: v["kind"] == 6 and weaker(v["score"])),
+    "whether there are enough units is told with too little noise": each_value(lambda v: v["kind"] == 6 and weaker(v["test"])),
+    "sums of a unit are put into smaller buckets than theirs": each_sql("pg_catalog.abs(q.p", "pg_catalog.sign(q.p"),
     "an account pays too little": underpaid,
     "a table is not charged": lambda p: p["charges"].pop() if len(p["charges"]) > 1 else None,
 }
