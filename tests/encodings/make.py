@@ -18,9 +18,9 @@ def write(name, header, rows):
         f.writelines(",".join(map(str, r)) + "\n" for r in rows)
 
 
-def seal(name, key, columns, *options):
+def seal(name, key, columns, *options, form="c3r"):
     with open("schema.yaml", "w") as f:
-        f.write("headerRow: true\ncolumns:\n")
+        f.write(f"format: {form}\nheaderRow: true\ncolumns:\n")
         f.writelines(f"  - {{ sourceHeader: {s}, targetHeader: {t}, type: {kind}{pad} }}\n" for s, t, kind, pad in columns)
     run("seal", "--schema", "schema.yaml", "--key-file", key, "--collaboration", COLLABORATION, "--allow-cleartext", "--allow-duplicates", *options, "--overwrite", name, name + ".sealed")
     os.replace(name + ".sealed", name)
@@ -46,13 +46,15 @@ for name, first, n in (("customers", 0, 300), ("users", 100, 400)):
     seal(name + ".any", "spring", [("i", "i", "cleartext", ""), ("email", "any_" + name, fp, "")], "--allow-joins-on-different-names")
     write(name + ".aut", ["i", "email"], [[i, f"p{i}@x.org"] for i in range(first, first + n)])
     seal(name + ".aut", "autumn", [("i", "i", "cleartext", ""), ("email", "email_fp", fp, "")])
+    write(name + ".new", ["i", "email", "mail"], [[i, f"p{i}@x.org", f"p{i}@x.org"] for i in range(first, first + n)])
+    seal(name + ".new", "spring", [("i", "i", "cleartext", ""), ("email", "email_fp", fp, ""), ("mail", "det", "deterministic", "")], form="noisegate")
 copies = "\n".join(
     f"CREATE TEMP TABLE {a}_{t} ({cols});\n\\copy {a}_{t} FROM '{out}/{t}.{s}' CSV HEADER"
     for t in ("customers", "users")
-    for a, s, cols in (("b", "b", "i int, email_fp text, e1_fp text, note text, mark text, city text, spend numeric"), ("y", "any", "i int, any_fp text"), ("z", "aut", "i int, aut_fp text"),
+    for a, s, cols in (("b", "b", "i int, email_fp text, e1_fp text, note text, mark text, city text, spend numeric"), ("y", "any", "i int, any_fp text"), ("z", "aut", "i int, aut_fp text"), ("n", "new", "i int, new_fp text, det text, noisegate_row text"),
                        ("k", "t", "i int, e1 text, e2 text, note text, city text, spend text, tok text")))
 tables = "\n".join(
-    f"CREATE TABLE e.{t} AS SELECT b.*, y.any_fp, z.aut_fp, k.tok, k.e1 AS email, 'det:' || md5(k.e1) AS det FROM b_{t} b JOIN y_{t} y USING (i) JOIN z_{t} z USING (i) JOIN k_{t} k USING (i);\n"
+    f"CREATE TABLE e.{t} AS SELECT b.*, y.any_fp, z.aut_fp, k.tok, k.e1 AS email, n.new_fp, n.det FROM b_{t} b JOIN n_{t} n USING (i) JOIN y_{t} y USING (i) JOIN z_{t} z USING (i) JOIN k_{t} k USING (i);\n"
     f"CREATE UNIQUE INDEX ON e.{t} (email_fp); CREATE UNIQUE INDEX ON e.{t} (email);"
     for t in ("customers", "users"))
 open("load.sql", "w").write(f"CREATE SCHEMA e;\n{copies}\n{tables}\n")
