@@ -130,6 +130,40 @@ static bool read_domains(struct query *q, struct upstream_lease *lease, const st
 	return true;
 }
 
+/* A noised count decides whether anything is released; the refusal tells no more than that it fell short. */
+static bool check_overlap(struct query *q, struct upstream_lease *lease, const struct plan_overlap *o, struct error *e)
+{
+	const struct released *count;
+	struct exact_rows exact;
+	int64_t units;
+
+	if (!upstream_run(lease, o->sql, o->params, o->n_params, q->view->cancelled, q->arena, &exact, e))
+		return false;
+	clock_phase(q, PHASE_UPSTREAM);
+	if (!release_make(&o->spec, &exact, &q->g->random, q->arena, &count, e))
+		return false;
+	clock_phase(q, PHASE_NOISE);
+	if (!number_i64(released_cell(count, 0, 0), INT64_MIN, INT64_MAX, &units))
+		return fail(e, ERR_INTERNAL, "a released count is no number");
+	if (units >= o->table->overlap)
+		return true;
+	fail(e, ERR_RULE, "too few units are shared for an answer about %s.%s joined with another owner's table", o->table->schema, o->table->name);
+	error_rule(e, "overlap");
+	error_detail(e, "Its owner \"%s\" asks for at least %lld; a noised count of them fell short, and the query was charged.", o->table->owner,
+		     (long long)o->table->overlap);
+	return error_hint(e, "Ask with fewer conditions.");
+}
+
+static bool check_overlaps(struct query *q, struct upstream_lease *lease, struct error *e)
+{
+	for (size_t i = 0; i < q->plan->n_blocks; i++) {
+		const struct plan_overlap *o = q->plan->blocks[i].overlap;
+		if (o && !check_overlap(q, lease, o, e))
+			return false;
+	}
+	return true;
+}
+
 static bool release_blocks(struct query *q, struct upstream_lease *lease, struct error *e)
 {
 	for (size_t i = 0; i < q->plan->n_blocks; i++) {
@@ -286,7 +320,7 @@ static bool answer(struct query *q, struct upstream_lease *lease, struct error *
 	bool ok = charge(q, e); /* durable; never refunded */
 
 	clock_phase(q, PHASE_LEDGER);
-	return ok && release_blocks(q, lease, e); /* public from here on */
+	return ok && check_overlaps(q, lease, e) && release_blocks(q, lease, e); /* public from here on */
 }
 
 /* Accuracy first: what the look shows is public and paid for; unless it is good enough, it decides what the answer costs. */

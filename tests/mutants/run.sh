@@ -49,7 +49,10 @@ a centred sum is not capped~planner/block_emit.c~s/emit_capped_sum(m, g, row, -r
 rows of a list without a join~planner/rule_rows.c~s/if (!rule_reaches_own(b, s))/if (0)/~rules
 columns of a custom rule come out~planner/rule_custom.c~s/if (is_custom(x) \&\& column_set_has(/if (0 \&\& column_set_has(/~rules
 exact rules beside noise~planner/rules.c~s/if (b->dp \&\& exact)/if (0)/~rules
-a fingerprint may be compared with text~planner/bind_type.c~s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/~planner
+a fingerprint may be compared with text~planner/sealed.c~s/expr_policy_column(x)->encoding != ENCODING_CLEARTEXT/expr_policy_column(x)->encoding == ENCODING_SEALED/~planner
+sub-selects in FILTER are not charged~planner/block.c~s/return b->n_checked == b->rel.n_selects || check_tables(b, e);/return b != NULL || e;/~property
+keys of sealed columns do not matter~policies/encoding.c~s/if (!text_eq(x->key, y->key))/if (0)/~encodings
+any beacon may be searched~planner/sealed.c~s/if (!c->searched)/if (0)/~encodings
 a row'"'"'s tag is not checked~crypto/unseal_row.c~s/if (native_tag_check(u->native, f.text, f.n, &why))/if (1)/~c3r
 removed rows go unnoticed~crypto/unseal.c~s/(uint64_t)g->rows == g->sealed_rows/1/~c3r
 rows may be copied~crypto/unseal.c~s/return a\[i\] < b\[i\];/return true;/~c3r
