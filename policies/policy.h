@@ -197,11 +197,22 @@ struct policy_upstream {
 	int statement_timeout_ms; /* default 60000 */
 };
 
+/* What may be given again without a charge, and when answers leave. */
+struct policy_answers {
+	bool repeat_free;    /* the same question of the same member, while its data is declared unchanged */
+	int64_t keep_ms;     /* declared unchanged for so long; 0: as long as the version is */
+	const char *version; /* a query over public tables: other rows, other data; or NULL */
+	uint64_t bytes;      /* kept at most */
+	const char *path;    /* where */
+	int64_t quantum_ms;  /* answers leave at multiples of it after their question; 0: when they are ready */
+};
+
 struct policy {
 	const char *collaboration;
 	const char *ledger_path; /* absolute or relative to the policy file's directory, resolved by the loader */
 	struct policy_server server;
 	struct policy_upstream upstream;
+	struct policy_answers answers;
 	const struct policy_member *members;
 	size_t n_members;
 	const struct policy_login *logins;

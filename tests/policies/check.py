@@ -58,7 +58,7 @@ def collect(node):
 
 collect(schema)
 parsed = set()
-for f in ("load", "read_server", "read_tables", "read_rules", "read_budgets"):
+for f in ("load", "read_server", "read_tables", "read_rules", "read_budgets", "read_answers"):
     for m in re.finditer(r"static const char \*const (?:\w+_)?keys\[\] = \{([^}]*)\}", open(f"policies/{f}.c").read()):
         parsed.add(frozenset(re.findall(r'"([^"]+)"', m.group(1))))
 check("the schema's keys are the parser's keys", parsed == objects, (parsed ^ objects))
@@ -96,6 +96,21 @@ broken("a table twice", "declared twice", lambda p: p["tables"].append(copy.deep
 broken("a unit column that is not there", 'no column "student"', lambda p: p["tables"][0].update(unit={"student": "student"}), shape=False)
 broken("a query that costs more than the budget", "more than the whole budget", lambda p: p["budgets"][0]["per_query"].update(max_epsilon=9), shape=False)
 broken("an analyst who may not query", "lacks the ability query", lambda p: p["budgets"][0].update(analyst="university"), shape=False)
+broken("free repeats that nothing ends", 'needs "for" or "version"', lambda p: p.update(answers={"repeat": "free"}), shape=False)
+broken("an end of repeats that are charged", "has no meaning", lambda p: p.update(answers={"for": "1h"}), shape=False)
+broken("repeat is free or charged", "repeat", lambda p: p.update(answers={"repeat": True}))
+for value in ("0", "-1s", "367d", "1.5h", "soon", "1e3s", "9" * 40, "h", "NaN"):
+    broken(f"answers for {value[:9]}", "for must be a duration", lambda p: p.update(answers={"repeat": "free", "for": value}), shape=False)
+for value in ("-1ms", "61s", "2d", "x", "0x10"):
+    broken(f"a quantum of {value}", "response_quantum must be a duration", lambda p: p.update(answers={"response_quantum": value}), shape=False)
+for value in ("0", "1kB", "2GB", "-5MB", "64mb"):
+    broken(f"answers of size {value}", "size must be from 1MB to 1GB", lambda p: p.update(answers={"repeat": "free", "for": "1h", "size": value}), shape=False)
+for value in ({"repeat": "free", "for": "7d", "size": "1MB", "file": "x.answers"}, {"repeat": "free", "version": "SELECT 1"}, {"response_quantum": "0ms"}, {"response_quantum": 250}, {}):
+    p = copy.deepcopy(base)
+    p["answers"] = value
+    code, out = run(yaml.safe_dump(p))
+    jsonschema.validate(p, schema)
+    check(f"accepted: answers {value}", code == 0, out)
 for name, text, words in [("anchors", "a: &x 1\n", "anchors"), ("two documents", "version: 1\n---\nversion: 1\n", "one YAML document"), ("nothing", "", "empty"), ("tags", "version: !!int 1\n", "tags"),
                           ("broken YAML", "version: [1\n", "not valid YAML"), ("depth", "a: " + "[" * 100 + "]" * 100, "deeply"), ("a key twice", "version: 1\nversion: 1\n", "twice")]:
     code, out = run(text)
