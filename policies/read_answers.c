@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { DEFAULT_BYTES = 64 << 20, LEAST_BYTES = 1 << 20, QUANTUM_MOST_MS = 60000 };
+enum { DEFAULT_BYTES = 64 << 20, LEAST_BYTES = 1 << 20, QUANTUM_MOST_MS = 10000 };
 #define TTL_MOST_MS ((int64_t)366 * 86400000)
 
 struct unit {
@@ -82,7 +82,7 @@ void read_answers(struct reader *r, const struct yaml_node *answers)
 		read_known(r, answers, "answers", keys, ARRAY_LEN(keys), NULL);
 		read_repeat(r, answers, out);
 		file = read_text(r, read_get(answers, "file"), "file", file);
-		out->quantum_ms = read_time(r, read_get(answers, "response_quantum"), "response_quantum", 0, QUANTUM_MOST_MS, "of up to a minute");
+		out->quantum_ms = read_time(r, read_get(answers, "response_quantum"), "response_quantum", 0, QUANTUM_MOST_MS, "of up to 10s");
 	}
 	out->path = read_path(r, file);
 }

@@ -3,6 +3,12 @@
 #include "proxy/engine_state.h"
 #include "proxy/params.h"
 #include "proxy/present.h"
+#include "proxy/repeat.h"
+
+static bool open_answers(struct engine *g, const struct policy_answers *p, struct error *e)
+{
+	return !p->repeat_free || answers_open(p->path, p->bytes, p->keep_ms, &g->clock, &g->answers, e);
+}
 
 bool engine_open(struct snapshot *policy, struct engine **out, struct error *e)
 {
@@ -14,7 +20,7 @@ bool engine_open(struct snapshot *policy, struct engine **out, struct error *e)
 	g->random = random_system();
 	g->clock = clock_system();
 	const struct policy *p = policy->policy;
-	if (!ledger_open(p->ledger_path, &g->clock, &g->ledger, e) || !upstream_open(p, &g->upstream, e) ||
+	if (!repeat_check(p, e) || !ledger_open(p->ledger_path, &g->clock, &g->ledger, e) || !open_answers(g, &p->answers, e) || !upstream_open(p, &g->upstream, e) ||
 	    !sidecar_open(p, &g->sidecar, e)) {
 		engine_close(g);
 		return false;
@@ -29,6 +35,7 @@ void engine_close(struct engine *g)
 		return;
 	sidecar_close(g->sidecar);
 	upstream_close(g->upstream);
+	answers_close(g->answers);
 	ledger_close(g->ledger);
 	snapshot_drop(g->policy);
 	mem_free(g);

@@ -3,6 +3,7 @@
 #define NG_PROXY_ENGINE_STATE_H
 
 #include "base/random.h"
+#include "budget/answers.h"
 #include "budget/ledger.h"
 #include "proxy/engine.h"
 #include "proxy/sidecar.h"
@@ -11,6 +12,7 @@
 struct engine {
 	struct snapshot *policy;
 	struct ledger *ledger;
+	struct answers *answers; /* NULL: repeats are charged */
 	struct upstream *upstream;
 	struct sidecar *sidecar;
 	struct rng random;

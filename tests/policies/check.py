@@ -101,7 +101,7 @@ broken("an end of repeats that are charged", "has no meaning", lambda p: p.updat
 broken("repeat is free or charged", "repeat", lambda p: p.update(answers={"repeat": True}))
 for value in ("0", "-1s", "367d", "1.5h", "soon", "1e3s", "9" * 40, "h", "NaN"):
     broken(f"answers for {value[:9]}", "for must be a duration", lambda p: p.update(answers={"repeat": "free", "for": value}), shape=False)
-for value in ("-1ms", "61s", "2d", "x", "0x10"):
+for value in ("-1ms", "11s", "2d", "x", "0x10"):
     broken(f"a quantum of {value}", "response_quantum must be a duration", lambda p: p.update(answers={"response_quantum": value}), shape=False)
 for value in ("0", "1kB", "2GB", "-5MB", "64mb"):
     broken(f"answers of size {value}", "size must be from 1MB to 1GB", lambda p: p.update(answers={"repeat": "free", "for": "1h", "size": value}), shape=False)
