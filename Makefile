@@ -72,7 +72,7 @@ $(BUILD)/%.o: %.c
 .PHONY: still
 still: $(BUILD)/tests/noisegate-still
 $(BUILD)/tests/noisegate-still: $(BUILD)/proxy/main.o $(BUILD)/tests/corpus/still.o $(call ordered,$(ROOMS))
-	$(CC) $(LDFLAGS) -Wl,--wrap=noise_sample,--wrap=select_threshold -o $@ $^ $(LIBS)
+	$(CC) $(LDFLAGS) -Wl,--wrap=noise_sample,--wrap=select_threshold,--wrap=select_draw -o $@ $^ $(LIBS)
 
 .PHONY: clean
 clean:

@@ -2,7 +2,6 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "mechanisms/select.h"
 #include "mechanisms/shown.h"
 
 struct released {
@@ -17,6 +16,7 @@ struct making {
 	struct arena *arena;
 	struct released *out;
 	struct drawn *drawn; /* of each value, for the row at hand */
+	struct select_table table; /* SELECT_OPTIMAL */
 };
 
 static bool bad_cell(struct error *e)
@@ -127,7 +127,8 @@ static bool release_one(const struct making *m, size_t row, size_t value, const 
 			return fail_memory(e);
 		return true;
 	}
-	if (v->shared == 0 && !draw(m, row, v, &m->drawn[value], e))
+	const bool drawn = m->spec->selection == SELECT_THRESHOLD && m->spec->units_value == value + 1; /* to select the row */
+	if (v->shared == 0 && !drawn && !draw(m, row, v, &m->drawn[value], e))
 		return false;
 	const size_t source = v->shared == 0 ? value : v->shared - 1;
 	return shown_text(m->arena, v, &m->spec->values[source], &m->drawn[source], m->spec->confidence, out) ? true : bad_cell(e);
@@ -273,26 +274,40 @@ static bool release_domains(struct making *m, struct error *e)
 	return true;
 }
 
-static bool row_selected(const struct making *m, size_t row, bool *keep, struct error *e)
+/* The noised count of a row's units: of a value that is shown, or drawn for this alone. */
+static bool noised_units(struct making *m, size_t row, i128 *out, struct error *e)
 {
 	const struct release_spec *s = m->spec;
-	i128 n;
+
+	if (s->units_value == 0)
+		return noised(m, row, s->units_column, &s->units_noise, out, e);
+	struct drawn *d = &m->drawn[s->units_value - 1];
+	if (!draw(m, row, &s->values[s->units_value - 1], d, e))
+		return false;
+	*out = d->x;
+	return true;
+}
+
+static bool row_selected(struct making *m, size_t row, bool *keep, struct error *e)
+{
+	const struct release_spec *s = m->spec;
+	i128 n, units;
 
 	*keep = true;
-	if (s->selection == SELECT_THRESHOLD) {
-		if (!noised(m, row, s->units_column, &s->units_noise, &n, e))
-			return false;
-		i128 units;
-		if (!exact_integer(m, row, s->units_column, &units, e))
-			return false;
-		*keep = units >= 1 && select_keeps(n, s->threshold); /* a group without units is never shown, whatever its noise */
-		return true;
-	}
 	for (size_t i = 0; i < s->n_minimums; i++) {
 		if (!exact_integer(m, row, s->minimums[i].column, &n, e))
 			return false;
 		*keep = *keep && n >= s->minimums[i].minimum;
 	}
+	if (s->selection == SELECT_MINIMUM)
+		return true;
+	if (!exact_integer(m, row, s->units_column, &units, e))
+		return false;
+	if (s->selection == SELECT_OPTIMAL)
+		return select_draw(&s->law, &m->table, units, m->rng, keep, e);
+	if (!noised_units(m, row, &n, e))
+		return false;
+	*keep = select_keeps(units, n, s->threshold, s->minimum_units);
 	return true;
 }
 
@@ -311,7 +326,12 @@ static bool release_rows(struct making *m, struct error *e)
 /* What only our own planner could get wrong. */
 static void check_spec(const struct release_spec *s)
 {
-	BUG_IF(s->private_noise == (s->selection == SELECT_MINIMUM));
+	const bool groups = s->selection == SELECT_THRESHOLD || s->selection == SELECT_OPTIMAL;
+
+	BUG_IF(s->private_noise == (s->selection == SELECT_MINIMUM) || (s->private_noise && s->n_minimums > 0));
+	BUG_IF(groups && (s->minimum_units < 1 || s->units_value > s->n_values));
+	BUG_IF(s->selection == SELECT_OPTIMAL && s->law.minimum != s->minimum_units);
+	BUG_IF(groups && s->units_value > 0 && (s->values[s->units_value - 1].kind != RELEASE_COUNT || s->values[s->units_value - 1].shared > 0));
 	for (size_t i = 0; i < s->n_values; i++) {
 		const struct release_value *v = &s->values[i];
 		BUG_IF(s->private_noise == (v->kind == RELEASE_EXACT));
@@ -335,7 +355,7 @@ static bool wide_enough(const struct release_spec *s, const struct exact_rows *r
 	}
 	for (size_t i = 0; i < s->n_minimums; i++)
 		need = s->minimums[i].column >= need ? s->minimums[i].column + 1 : need;
-	if (s->selection == SELECT_THRESHOLD && s->units_column >= need)
+	if ((s->selection == SELECT_THRESHOLD || s->selection == SELECT_OPTIMAL) && s->units_column >= need)
 		need = s->units_column + 1;
 	return rows->n_rows == 0 || rows->n_columns >= need;
 }
@@ -355,6 +375,8 @@ bool release_make(const struct release_spec *spec, const struct exact_rows *rows
 	if (!m.drawn)
 		return fail_memory(e);
 	m.out->n_columns = spec->n_keys + spec->n_values;
+	if (spec->selection == SELECT_OPTIMAL && !select_table_make(&spec->law, a, &m.table, e))
+		return false;
 	bool single = spec->selection == SELECT_ALL && spec->n_keys == 0;
 	bool ok = single ? add_row(&m, NULL, rows->n_rows > 0 ? 0 : SIZE_MAX, e)
 			 : spec->selection == SELECT_ALL ? release_domains(&m, e) : release_rows(&m, e);

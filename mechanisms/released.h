@@ -21,6 +21,7 @@
 #include "mechanisms/moments.h"
 #include "mechanisms/noise.h"
 #include "mechanisms/quantile.h"
+#include "mechanisms/select.h"
 
 /* Secret.  Cells as PostgreSQL text, row-major, NULL for SQL NULL. */
 struct exact_rows {
@@ -67,6 +68,7 @@ struct release_value {
 enum release_selection {
 	SELECT_ALL,       /* no group keys (exactly one row, even without data), or public keys: every combination of domain values appears */
 	SELECT_THRESHOLD, /* private keys: a row appears iff its noised count of units reaches the threshold */
+	SELECT_OPTIMAL,   /* private keys: a row appears with the probability that the optimal law gives its count of units */
 	SELECT_MINIMUM    /* no DP: a row appears iff every constrained count reaches its minimum */
 };
 
@@ -84,10 +86,15 @@ struct release_spec {
 	const char *const *const *domains; /* [n_keys][n_domain[i]] */
 	const size_t *n_domain;
 
-	/* SELECT_THRESHOLD */
+	/* SELECT_THRESHOLD, SELECT_OPTIMAL: the column that counts a group's units, and the least count that may show it */
 	size_t units_column;
-	struct noise units_noise;
-	i128 threshold;
+	uint64_t minimum_units; /* at least 1 */
+	/* SELECT_THRESHOLD */
+	size_t units_value;       /* 0: the count is noised for the threshold alone; k: value k - 1, a RELEASE_COUNT of the units, is what is compared, and is shown */
+	struct noise units_noise; /* units_value 0 only */
+	i128 threshold;           /* select_threshold of that noise */
+	/* SELECT_OPTIMAL; its minimum is minimum_units */
+	struct select_law law;
 
 	/* SELECT_MINIMUM */
 	const struct release_minimum *minimums;

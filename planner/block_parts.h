@@ -96,6 +96,26 @@ MUST_CHECK bool block_all_public(const struct block *b, size_t *product, bool *a
 /* The statement that reads a key's domain from its public table. */
 MUST_CHECK bool block_domain_sql(const struct block *b, const struct key *k, struct plan_domain *out, struct error *e);
 
+/* What one part of a block's draws may cost, and how many groups one unit reaches (l0). */
+struct part_price {
+	bool gaussian;
+	struct eps epsilon;
+	struct rho rho;
+	uint64_t groups;
+};
+
+/* Noise for a value that one unit changes by at most linf in each of the price's groups, out of 1/share_of_part of the price. */
+MUST_CHECK bool part_noise(const struct part_price *p, u128 linf, unsigned share_of_part, struct noise *out, struct error *e);
+
+/* The aggregate (index + 1) that counts a group's units, whose noised value can decide whether the group is shown at no further cost; 0: none does. */
+size_t selection_units_value(const struct block *b);
+
+/* Private keys: the rule by which groups are shown (mechanisms/select.h), out of one part or of the shown count.  Fills the spec and the figures' delta. */
+MUST_CHECK bool selection_choose(const struct block *b, struct delta delta, const struct part_price *p, struct plan_block *out, struct error *e);
+
+/* The rule in words; NULL when memory runs out. */
+const char *selection_text(struct arena *a, const struct plan_block *b);
+
 /* SQL of the block; fills sql, params, seed_param. ranked: at most max_groups groups a unit are sampled. */
 MUST_CHECK bool block_emit(struct block *b, bool ranked, bool count_units, struct plan_block *out, struct error *e);
 

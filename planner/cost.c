@@ -8,21 +8,13 @@
 
 #include "mechanisms/calibrate.h"
 #include "mechanisms/loss.h"
-#include "mechanisms/select.h"
-
-struct pricing {
-	bool gaussian;
-	struct eps epsilon; /* of one part */
-	struct rho rho;
-	uint64_t groups;    /* l0 */
-};
 
 static u128 absolute(i128 v)
 {
 	return v < 0 ? (u128)0 - (u128)v : (u128)v;
 }
 
-static bool calibrate_part(const struct pricing *p, u128 linf, unsigned share_of_part, struct noise *out, struct error *e)
+bool part_noise(const struct part_price *p, u128 linf, unsigned share_of_part, struct noise *out, struct error *e)
 {
 	u128 l1, l2;
 	struct eps epsilon = { p->epsilon.pico / share_of_part };
@@ -37,13 +29,13 @@ static bool calibrate_part(const struct pricing *p, u128 linf, unsigned share_of
 }
 
 /* All that mechanisms/choose needs to know of one part. */
-static struct choose_terms part_terms(const struct pricing *p)
+static struct choose_terms part_terms(const struct part_price *p)
 {
 	return p->gaussian ? (struct choose_terms){ .account = CHOOSE_ZCDP, .rho = p->rho }
 			   : (struct choose_terms){ .account = CHOOSE_PURE, .epsilon = p->epsilon };
 }
 
-static bool moment_noise(const struct block *b, const struct aggregate *g, const struct pricing *p, struct release_value *v, struct error *e)
+static bool moment_noise(const struct block *b, const struct aggregate *g, const struct part_price *p, struct release_value *v, struct error *e)
 {
 	const struct choose_terms terms = part_terms(p);
 	uint64_t rows = (uint64_t)b->max_rows * (b->owner_moves ? 2 : 1);
@@ -58,7 +50,7 @@ static bool moment_noise(const struct block *b, const struct aggregate *g, const
 	return true;
 }
 
-static bool quantile_noise(struct block *b, const struct aggregate *g, size_t index, const struct pricing *p, struct release_value *v, struct error *e)
+static bool quantile_noise(struct block *b, const struct aggregate *g, size_t index, const struct part_price *p, struct release_value *v, struct error *e)
 {
 	const struct quantile_grid tree = { .buckets = (uint64_t)(g->hi - g->lo) + 1, .branching = p->gaussian ? 8 : 16 };
 	struct decimal *ranks = arena_array(b->planning->arena, b->n_aggregates, struct decimal);
@@ -84,7 +76,7 @@ static bool quantile_noise(struct block *b, const struct aggregate *g, size_t in
 	return p->gaussian ? calibrate_gaussian(l2, p->rho, &v->noise, e) : calibrate_laplace(l1, p->epsilon, &v->noise, e);
 }
 
-static bool value_noise(struct block *b, size_t index, const struct pricing *p, struct release_value *v, struct plan_column *c, struct error *e)
+static bool value_noise(struct block *b, size_t index, const struct part_price *p, struct release_value *v, struct plan_column *c, struct error *e)
 {
 	const struct aggregate *g = &b->aggregates[index];
 	const u128 rows = (u128)b->max_rows;
@@ -103,11 +95,11 @@ static bool value_noise(struct block *b, size_t index, const struct pricing *p, 
 	if (g->kind == AGGREGATE_QUANTILE)
 		return quantile_noise(b, g, index, p, v, e);
 	if (g->kind != AGGREGATE_AVG)
-		return calibrate_part(p, linf, 1, &v->noise, e);
+		return part_noise(p, linf, 1, &v->noise, e);
 	u128 spread = rows * (u128)(g->hi - g->lo) * (b->owner_moves ? 2 : 1);
 
 	c->linf_sum = (i128)spread;
-	return calibrate_part(p, rows, 2, &v->noise, e) && calibrate_part(p, spread ? spread : 1, 2, &v->noise_sum, e);
+	return part_noise(p, rows, 2, &v->noise, e) && part_noise(p, spread ? spread : 1, 2, &v->noise_sum, e);
 }
 
 static enum release_kind kind_of(const struct aggregate *g)
@@ -143,7 +135,7 @@ static enum release_format format_of(const struct aggregate *g)
 	return g->kind == AGGREGATE_MOMENT && g->type == TYPE_FLOAT8 ? FORMAT_FLOAT8 : FORMAT_DECIMAL;
 }
 
-static bool make_values(struct block *b, const struct pricing *p, size_t first, struct release_value *values, struct plan_column *columns,
+static bool make_values(struct block *b, const struct part_price *p, size_t first, struct release_value *values, struct plan_column *columns,
 			struct error *e)
 {
 	size_t column = first;
@@ -275,26 +267,7 @@ static bool choose_mechanism(const struct block *b, const struct block_share *sh
 	return true;
 }
 
-static bool threshold(struct block *b, const struct block_share *share, const struct pricing *p, struct plan_block *out, struct error *e)
-{
-	struct release_spec *s = &out->spec;
-
-	if (share->delta.atto == 0) {
-		fail(e, ERR_RULE, "group keys that are not public need a delta, and the budget has none");
-		error_rule(e, "group selection");
-		error_detail(e, "Whether a group exists may tell about one person; a group is shown only if a noised count of people passes a threshold.");
-		return error_hint(e, "Group by columns with public values (docs/policy.md: values), or ask the owner for a delta.");
-	}
-	s->selection = SELECT_THRESHOLD;
-	s->units_column = b->n_keys;
-	if (!calibrate_part(p, 1, 1, &s->units_noise, e) ||
-	    !select_threshold(&s->units_noise, p->groups, share->delta, &s->threshold, e))
-		return false;
-	out->figures.delta = share->delta;
-	return true;
-}
-
-static bool describe(struct block *b, const struct pricing *p, bool ranked, size_t product, struct plan_block *out, struct error *e)
+static bool describe(struct block *b, const struct part_price *p, bool ranked, size_t product, struct plan_block *out, struct error *e)
 {
 	struct arena *a = b->planning->arena;
 	const char *selection = "no groups";
@@ -305,15 +278,8 @@ static bool describe(struct block *b, const struct pricing *p, bool ranked, size
 	out->figures.max_groups = (int64_t)p->groups;
 	out->figures.bounding = ranked ? "per-unit clamp, sampled groups" : "per-unit clamp";
 	out->figures.mechanism = p->gaussian ? "discrete Gaussian" : "discrete Laplace";
-	if (out->spec.selection == SELECT_THRESHOLD) {
-		struct wr w;
-		wr_init(&w, a, 256);
-		wr_str(&w, "private keys: shown when a noised count of units reaches ");
-		number_put_i128(&w, out->spec.threshold);
-		wr_str(&w, " (delta ");
-		delta_put(&w, out->figures.delta);
-		wr_str(&w, ")");
-		selection = wr_ok(&w) ? wr_text(&w) : NULL;
+	if (out->spec.selection != SELECT_ALL) {
+		selection = selection_text(a, out);
 	} else if (out->domains) {
 		selection = "public domain, read from public tables: every group appears";
 	} else if (b->n_keys > 0) {
@@ -326,7 +292,7 @@ static bool describe(struct block *b, const struct pricing *p, bool ranked, size
 static bool close_private(struct block *b, const struct block_share *share, struct release_value *values, struct plan_column *columns,
 			  struct plan_block *out, struct error *e)
 {
-	struct pricing p = { .groups = 1 };
+	struct part_price p = { .groups = 1 };
 	struct rho total = { 0 };
 	size_t product = 1;
 	bool asked, ranked = false;
@@ -349,7 +315,7 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 		if (all_public && !asked && p.groups > product)
 			p.groups = product ? product : 1;
 	}
-	uint64_t parts = !all_public;
+	uint64_t parts = !all_public && selection_units_value(b) == 0; /* whether a group is shown costs, unless it follows from a count that is shown */
 	for (size_t i = 0; i < b->n_aggregates; i++)
 		parts += b->aggregates[i].shared == 0;
 	if (parts == 0)
@@ -363,7 +329,7 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 	out->spec.private_noise = true;
 	out->spec.confidence = b->planning->settings->confidence;
 	out->spec.selection = SELECT_ALL;
-	if (!make_values(b, &p, b->n_keys + !all_public, values, columns, e) || (!all_public && !threshold(b, share, &p, out, e)))
+	if (!make_values(b, &p, b->n_keys + !all_public, values, columns, e) || (!all_public && !selection_choose(b, share->delta, &p, out, e)))
 		return false;
 	if (all_public && !make_domains(b, out, e))
 		return false;
@@ -409,7 +375,7 @@ static int64_t minimum_of(const struct block *b, const struct scan *s, const str
 static bool close_exact(struct block *b, struct release_value *values, struct plan_column *columns, struct plan_block *out,
 			struct error *e)
 {
-	const struct pricing none = { .groups = 1 };
+	const struct part_price none = { .groups = 1 };
 	size_t n = 0, column = b->n_keys + b->n_aggregates, filters = 0;
 
 	for (size_t i = 0; i < b->n_aggregates; i++)

@@ -156,6 +156,23 @@ static void json_noise(struct wr *w, const struct noise *n, i128 linf)
 	wr_str(w, "}");
 }
 
+static void json_selection(struct wr *w, const struct release_spec *s)
+{
+	if (s->selection == SELECT_OPTIMAL) {
+		wr_str(w, ",\"selection\":{\"epsilon\":");
+		eps_put(w, s->law.epsilon);
+		wr_fmt(w, ",\"delta\":%.17g,\"minimum\":%llu}", s->law.delta, (unsigned long long)s->law.minimum);
+	} else if (s->selection == SELECT_THRESHOLD) {
+		if (s->units_value == 0) {
+			wr_str(w, ",\"units\":");
+			json_noise(w, &s->units_noise, 1);
+		}
+		wr_str(w, ",\"threshold\":\"");
+		number_put_i128(w, s->threshold);
+		wr_str(w, "\"");
+	}
+}
+
 bool explain_json(struct wr *w, const struct plan_block *b)
 {
 	const char *separator = "";
@@ -178,13 +195,7 @@ bool explain_json(struct wr *w, const struct plan_block *b)
 		}
 	}
 	wr_str(w, "]");
-	if (b->spec.selection == SELECT_THRESHOLD) {
-		wr_str(w, ",\"units\":");
-		json_noise(w, &b->spec.units_noise, 1);
-		wr_str(w, ",\"threshold\":\"");
-		number_put_i128(w, b->spec.threshold);
-		wr_str(w, "\"");
-	}
+	json_selection(w, &b->spec);
 	wr_str(w, "}");
 	return wr_ok(w);
 }

@@ -129,6 +129,7 @@ struct policy_table {
 	const struct policy_column *columns;
 	size_t n_columns;
 	int64_t max_rows, max_groups;       /* contribution, at least 1; RULE_DIFFERENTIAL_PRIVACY only */
+	int64_t min_units;                  /* groups of private keys with fewer units are never shown; 0 and 1: none */
 	struct aggregation_rule aggregation; /* RULE_AGGREGATION; RULE_CUSTOM: constraints only; RULE_DIFFERENTIAL_PRIVACY: further restrictions */
 	struct list_rule list;               /* RULE_LIST */
 	struct custom_rule custom;           /* RULE_CUSTOM */

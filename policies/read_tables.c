@@ -277,15 +277,17 @@ static void read_unit_paths(struct reader *r, const struct yaml_node *tables, st
 
 static void read_contribution(struct reader *r, const struct yaml_node *table, struct policy_table *t)
 {
-	static const char *const keys[] = { "max_rows", "max_groups" };
+	static const char *const keys[] = { "max_rows", "max_groups", "min_units" };
 	const struct yaml_node *n = read_need(r, table, "contribution", "a table under differential_privacy");
 
-	t->max_rows = t->max_groups = 1;
+	t->max_rows = t->max_groups = t->min_units = 1;
 	if (!read_is(r, n, YAML_MAP, "contribution"))
 		return;
 	read_known(r, n, "contribution", keys, ARRAY_LEN(keys), NULL);
 	t->max_rows = read_int(r, read_need(r, n, "max_rows", "contribution"), "max_rows", 1, 1000000, 1);
 	t->max_groups = read_int(r, read_need(r, n, "max_groups", "contribution"), "max_groups", 1, 1000000, 1);
+	if (read_get(n, "min_units"))
+		t->min_units = read_int(r, read_get(n, "min_units"), "min_units", 1, 1000000, 1);
 }
 
 static void read_source(struct reader *r, const struct yaml_node *n, struct policy_table *t)

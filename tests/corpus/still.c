@@ -8,6 +8,8 @@
 bool __wrap_noise_sample(const struct noise *n, const struct rng *r, i128 *out, struct error *e);
 bool __wrap_select_threshold(const struct noise *n, uint64_t groups, struct delta delta, i128 *out, struct error *e);
 
+bool __wrap_select_draw(const struct select_law *law, const struct select_table *t, i128 units, const struct rng *r, bool *keep, struct error *e);
+
 bool __wrap_noise_sample(const struct noise *n, const struct rng *r, i128 *out, struct error *e)
 {
 	(void)n;
@@ -24,5 +26,15 @@ bool __wrap_select_threshold(const struct noise *n, uint64_t groups, struct delt
 	(void)delta;
 	(void)e;
 	*out = 1;
+	return true;
+}
+
+bool __wrap_select_draw(const struct select_law *law, const struct select_table *t, i128 units, const struct rng *r, bool *keep, struct error *e)
+{
+	(void)law;
+	(void)t;
+	(void)r;
+	(void)e;
+	*keep = units >= 1;
 	return true;
 }

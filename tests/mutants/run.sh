@@ -13,7 +13,14 @@ gaussian never rejects~mechanisms/noise.c~s/if (keep) {/if (keep || 1) {/~unit-m
 zero counted twice~mechanisms/noise.c~s/negative \&\& magnitude == 0/negative \&\& magnitude > 99999/~unit-mechanisms
 threshold off by one~mechanisms/select.c~s/threshold - 1)/threshold)/~unit-mechanisms
 threshold ignores the number of groups~mechanisms/select.c~s/(double)groups \* log1p/1.0 * log1p/~unit-mechanisms
-groups at the threshold minus one are shown~mechanisms/select.h~s/noised_units >= threshold/noised_units >= threshold - 1/~unit-mechanisms
+groups at the threshold minus one are shown~mechanisms/select.h~s/(minimum - 1) >= threshold/(minimum - 1) >= threshold - 1/~unit-mechanisms
+the minimum of units is not held~mechanisms/select.h~s/return units >= (i128)minimum \&\&/return/~unit-mechanisms
+optimal selection ignores the minimum~mechanisms/select.c~s/counted = units - (i128)(law->minimum - 1)/counted = units/~unit-mechanisms
+optimal selection grows too fast~mechanisms/select.c~s/exp(e) \* below/exp(e * 1.01)/~unit-mechanisms
+optimal selection closes in too fast~mechanisms/select.c~s/exp(-e) \* above/exp(-e * 1.01)/~unit-mechanisms
+optimal selection spends all epsilon in each group~mechanisms/select.c~s|price.pico / groups }, .minimum|price.pico }, .minimum|~unit-mechanisms
+a count that is shown is drawn again after it selected its group~mechanisms/released.c~s/\&\& !drawn \&\&/\&\&/~unit-mechanisms
+selection by a count of a part of the units~planner/selection.c~s/counts \&\& !g->filter/counts/~unit-planner
 price of a pure mechanism halved~mechanisms/loss.c~s/e \* tanh(e \/ 2)/e * tanh(e \/ 2) \/ 2/~unit-mechanisms
 second value reuses the first noise~mechanisms/released.c~s/noised(m, row, v->column + 1, \&v->noise_sum, \&d->sum, e)/exact_integer(m, row, v->column + 1, \&d->sum, e)/~neighbour
 a charge may exceed the limit by one~budget/ledger.c~s/eps.pico <= b->epsilon.pico/eps.pico <= b->epsilon.pico + 1/~unit-budget
@@ -28,7 +35,7 @@ one group too many~planner/block_emit.c~s/b->max_groups, "int8"/b->max_groups + 
 NaN is kept~planner/emit.c~s/OPERATOR(pg_catalog.<=) (1e30)/OPERATOR(pg_catalog.<>) (1e30)/~planner
 division by zero raises~planner/functions.def~s/NULLIF(\$2, 0))")/$2)")/~planner
 epsilon is not split between values~planner/cost.c~s/share->epsilon.pico \/ parts/share->epsilon.pico/~unit-planner
-AVG takes its whole share twice~planner/cost.c~s/calibrate_part(p, rows, 2,/calibrate_part(p, rows, 1,/~neighbour
+AVG takes its whole share twice~planner/cost.c~s/part_noise(p, rows, 2,/part_noise(p, rows, 1,/~neighbour
 sensitivity of a sum forgets max_rows~planner/cost.c~s/linf = rows \* reach/linf = reach/~neighbour
 any join between protected tables~planner/unit.c~s/component\[s->number - 1\] != component\[first->number - 1\]/0/~planner
 one owner leaving is not priced~planner/unit.c~s/out->owner_moves = owner_moves(r, first)/out->owner_moves = false/~property
@@ -39,7 +46,7 @@ IN over protected rows compares anything~planner/semijoin.c~s/if (d->table.rule 
 values of one person are not capped~planner/block_emit.c~s/b->max_rows, "int4"/b->max_rows + 1, "int4"/~property
 moments are not capped~planner/block_emit.c~s/squares, 0, rows \* wx \* wx/squares, 0, 100 * rows * wx * wx/~property
 a centred sum is not capped~planner/block_emit.c~s/emit_capped_sum(m, g, row, -rows \* width, rows \* width)/emit_capped_sum(m, g, row, -9 * rows * width, 9 * rows * width)/~property
-rows of a list without a join~planner/rule_rows.c~s/if (!rule_reaches_own(b, s) ||/if (/~rules
+rows of a list without a join~planner/rule_rows.c~s/if (!rule_reaches_own(b, s))/if (0)/~rules
 columns of a custom rule come out~planner/rule_custom.c~s/if (is_custom(x) \&\& column_set_has(/if (0 \&\& column_set_has(/~rules
 exact rules beside noise~planner/rules.c~s/if (b->dp \&\& exact)/if (0)/~rules
 a fingerprint may be compared with text~planner/bind_type.c~s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/~planner'

@@ -53,8 +53,13 @@ static void print_price(struct wr *w, const struct plan_block *b)
 	for (size_t i = 0; i < b->n_tables; i++)
 		wr_fmt(w, "%s[\"%s.%s\",%s]", i ? "," : "", b->tables[i]->schema, b->tables[i]->name, b->tables[i]->rule == RULE_DIFFERENTIAL_PRIVACY ? "true" : "false");
 	wr_str(w, "],\"units\":");
-	if (b->spec.selection == SELECT_THRESHOLD) {
-		print_noise(w, "", &b->spec.units_noise, 0);
+	if (b->spec.selection == SELECT_OPTIMAL) {
+		wr_fmt(w, "null,\"law\":{\"epsilon\":%llu,\"delta\":%.17g,\"minimum\":%llu}", (unsigned long long)b->spec.law.epsilon.pico, b->spec.law.delta,
+		       (unsigned long long)b->spec.law.minimum);
+	} else if (b->spec.selection == SELECT_THRESHOLD) {
+		const size_t shown = b->spec.units_value;
+		print_noise(w, "", shown ? &b->spec.values[shown - 1].noise : &b->spec.units_noise, 0);
+		wr_fmt(w, ",\"units_value\":%zu", shown);
 		wr_str(w, ",\"threshold\":");
 		number_put_i128(w, b->spec.threshold);
 	} else {

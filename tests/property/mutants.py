@@ -42,6 +42,8 @@ ALL = {
     "noise is a tenth too small": each_value(lambda v: [weaker(d) for d in v["draws"]]),
     "a threshold is one too low": each_block(lambda b: b["units"] and b.update(threshold=b["threshold"] - 1)),
     "the noise of the threshold is too small": each_block(lambda b: b["units"] and weaker(b["units"])),
+    "optimal selection spends a tenth too much": each_block(lambda b: b.get("law") and b["law"].update(epsilon=b["law"]["epsilon"] * 11 // 10)),
+    "optimal selection has twice its delta": each_block(lambda b: b.get("law") and b["law"].update(delta=b["law"]["delta"] * 2)),
     "an account pays too little": underpaid,
     "a table is not charged": lambda p: p["charges"].pop() if len(p["charges"]) > 1 else None,
 }

@@ -26,7 +26,7 @@ def draws(b):
     for v in b["values"]:
         for d, limit in zip(v["draws"], limits(v, b["rows"])):
             yield d, steps(limit, d["shift"]), v["levels"]
-    if b["units"]:
+    if b["units"] and not b["units_value"]:
         yield b["units"], 1, 1
 
 
@@ -55,6 +55,14 @@ def block_fault(b):
             rho += places * groups * limit * limit * d["den"] / (2 * d["num"])
         else:
             epsilon += Fraction(places * groups * limit * d["den"], d["num"])
+    law = b.get("law")
+    if law and b["epsilon"]:
+        epsilon += groups * Fraction(law["epsilon"], 10 ** 12)
+    elif law:
+        one = law["epsilon"] / 1e12
+        rho += groups * one * math.tanh(one / 2)
+    if law and -math.expm1(groups * math.log1p(-law["delta"])) > b["delta"] / 1e18 * (1 + 1e-6):
+        return f"optimal selection at {law} in each of {groups} groups costs more than delta {b['delta'] / 1e18}"
     if epsilon > Fraction(b["epsilon"], 10 ** 12):
         return f"Laplace noise of epsilon {float(epsilon)}, the block says {b['epsilon'] / 1e12}"
     if rho > b["rho"] / 1e12 * MARGIN:
@@ -64,7 +72,7 @@ def block_fault(b):
     e = b["epsilon"] / 1e12
     if b["rho"] / 1e12 * MARGIN < e * math.tanh(e / 2) * (1 - 1e-9) - 1e-12:
         return f"rho {b['rho'] / 1e12} is below the price of epsilon {e}"
-    if b["units"]:
+    if b["units"]:  # of the noise that decides, whether it is shown too or not
         one = (gaussian_tail if b["units"]["gaussian"] else laplace_tail)(b["units"], b["threshold"] - 1)
         delta = -math.expm1(groups * math.log1p(-one))
         if delta > b["delta"] / 1e18 * (1 + 1e-6):

@@ -50,7 +50,7 @@ Test(released, private_groups_below_the_threshold_are_withheld)
 {
 	static const char *const cells[] = { "a", "10", "10", "b", "9", "9", "c", "11", "11" };
 	const struct release_value v = count_value(2, small);
-	const struct release_spec s = { .private_noise = true, .n_keys = 1, .selection = SELECT_THRESHOLD, .units_column = 1, .units_noise = small, .threshold = 10, .values = &v, .n_values = 1 };
+	const struct release_spec s = { .private_noise = true, .n_keys = 1, .selection = SELECT_THRESHOLD, .units_column = 1, .minimum_units = 1, .units_noise = small, .threshold = 10, .values = &v, .n_values = 1 };
 	struct arena a;
 
 	arena_init(&a, 1 << 20);
@@ -59,6 +59,46 @@ Test(released, private_groups_below_the_threshold_are_withheld)
 	cr_expect_str_eq(released_cell(r, 0, 0), "a");
 	cr_expect_str_eq(released_cell(r, 1, 0), "c");
 	arena_reset(&a);
+}
+
+Test(released, a_count_that_is_shown_decides_with_the_noise_that_is_shown)
+{
+	static const char *const cells[] = { "a", "30", "30", "b", "1", "1", "c", "500", "500" };
+	const struct noise wide = { NOISE_LAPLACE, 20, 1 };
+	const struct release_value v = count_value(2, wide);
+	const struct release_spec s = { .private_noise = true, .n_keys = 1, .selection = SELECT_THRESHOLD, .units_column = 1, .minimum_units = 1, .units_value = 1, .threshold = 40, .values = &v, .n_values = 1 };
+	size_t shown = 0;
+
+	for (uint64_t seed = 0; seed < 500; seed++) {
+		struct arena a;
+		arena_init(&a, 1 << 20);
+		const struct released *r = make(&s, cells, 3, 3, &a, seed);
+		cr_assert_not_null(r);
+		for (size_t i = 0; i < released_rows(r); i++, shown++)
+			cr_expect(atol(released_cell(r, i, 1)) >= 40); /* never less than the threshold: it is the same number */
+		arena_reset(&a);
+	}
+	cr_expect(shown > 500 && shown < 1000); /* c always, a in about a third of the runs */
+}
+
+Test(released, optimal_selection_shows_large_groups_and_never_those_below_the_minimum)
+{
+	static const char *const cells[] = { "a", "4", "4", "b", "40", "40", "c", "9", "9" };
+	const struct release_value v = count_value(2, small);
+	struct release_spec s = { .private_noise = true, .n_keys = 1, .selection = SELECT_OPTIMAL, .units_column = 1, .minimum_units = 5, .values = &v, .n_values = 1 };
+	size_t shown = 0;
+
+	cr_assert(select_law_pure((struct eps){ EPS_ONE }, 1, (struct delta){ DELTA_ONE / 10 }, 5, &s.law));
+	for (uint64_t seed = 0; seed < 200; seed++) {
+		struct arena a;
+		arena_init(&a, 1 << 20);
+		const struct released *r = make(&s, cells, 3, 3, &a, seed);
+		cr_assert(r && released_rows(r) >= 1 && released_rows(r) <= 2);
+		cr_expect_str_eq(released_cell(r, 0, 0), "b");
+		shown += released_rows(r) == 2;
+		arena_reset(&a);
+	}
+	cr_expect(shown > 150); /* nine units are four above the minimum */
 }
 
 Test(released, averages_come_from_noised_counts_and_centred_sums)

@@ -39,16 +39,30 @@ Test(cost, a_pure_query_pays_its_epsilon_and_splits_it_between_its_values)
 	cr_expect(s->num == 600 * (u128)s->den);			   /* 3 rows of at most 100 */
 }
 
-Test(cost, private_keys_pay_for_the_count_of_units_and_delta)
+Test(cost, private_keys_pay_for_their_selection_and_delta)
 {
 	struct error e;
 	const struct plan *p = plan("SELECT city, count(*) FROM t GROUP BY city", 0, &e);
 
 	cr_assert(p, "%s", e.message);
-	cr_expect(p->blocks[0].spec.selection == SELECT_THRESHOLD && p->charges[0].delta.atto == budget.query_delta.atto);
-	const struct noise *u = &p->blocks[0].spec.units_noise, *n = &p->blocks[0].spec.values[0].noise;
-	cr_expect(u->num == 4 * (u128)u->den);	/* 2 groups of 1 / half of epsilon 1 */
-	cr_expect(n->num == 12 * (u128)n->den); /* 2 groups of 3 */
+	const struct release_spec *s = &p->blocks[0].spec;
+	cr_expect(s->selection == SELECT_OPTIMAL && p->charges[0].delta.atto == budget.query_delta.atto);
+	cr_expect(s->law.epsilon.pico == EPS_ONE / 4 && s->law.minimum == 1); /* half of epsilon 1, 2 groups */
+	const struct noise *n = &s->values[0].noise;
+	cr_expect(n->num == 12 * (u128)n->den); /* 2 groups of 3 rows, half of epsilon 1 */
+}
+
+Test(cost, a_shown_count_of_units_selects_its_groups_at_no_further_cost)
+{
+	struct error e;
+	const struct plan *p = plan("SELECT city, count(DISTINCT id) FROM t GROUP BY city", 0, &e);
+
+	cr_assert(p, "%s", e.message);
+	const struct release_spec *s = &p->blocks[0].spec;
+	cr_expect(s->selection == SELECT_THRESHOLD && s->units_value == 1 && p->charges[0].delta.atto == budget.query_delta.atto);
+	cr_expect(s->values[0].noise.num == 2 * (u128)s->values[0].noise.den); /* 2 groups of 1, all of epsilon 1 */
+	p = plan("SELECT city, count(DISTINCT id) FILTER (WHERE n > 3) FROM t GROUP BY city", 0, &e);
+	cr_expect(p && p->blocks[0].spec.selection == SELECT_OPTIMAL); /* a part of the units only */
 }
 
 Test(cost, two_queries_on_one_budget_share_epsilon)
