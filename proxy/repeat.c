@@ -6,6 +6,9 @@
 
 enum { DIGEST_BYTES_MAX = 64 << 20, FORMAT = 1, VERSION_ARENA = 64 << 20 };
 
+/* A new field of these decides what is released: it belongs into the digest below. */
+_Static_assert(sizeof(struct release_spec) == 192 && sizeof(struct release_value) == 768 && sizeof(struct plan_charge) == 40, "put the new field into the digest");
+
 /* --- what a question is ------------------------------------------------------------------------------------------------------------ */
 
 /* Absent and empty differ, and no text runs into the next. */
@@ -90,11 +93,14 @@ static void put_spec(struct wr *w, const struct release_spec *s)
 	wr_u8(w, (uint8_t)s->selection);
 	for (size_t i = 0; s->selection == SELECT_ALL && s->domains && i < s->n_keys; i++)
 		put_texts(w, s->domains[i], s->n_domain[i], 0);
-	if (s->selection == SELECT_THRESHOLD) {
-		wr_u64(w, s->units_column);
-		put_noise(w, &s->units_noise);
-		put_i128(w, s->threshold);
-	}
+	wr_u64(w, s->units_column);
+	wr_u64(w, s->minimum_units);
+	wr_u64(w, s->units_value);
+	put_noise(w, &s->units_noise);
+	put_i128(w, s->threshold);
+	wr_u64(w, s->law.epsilon.pico);
+	wr_fmt(w, "%.17g", s->law.delta);
+	wr_u64(w, s->law.minimum);
 	wr_u64(w, s->n_minimums);
 	for (size_t i = 0; i < s->n_minimums; i++) {
 		wr_u64(w, s->minimums[i].column);

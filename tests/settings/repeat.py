@@ -25,8 +25,10 @@ def policy(name, answers, change=lambda t: t):
     verifier = text.split('password: "')[1].split('"')[0]
     text = text.replace("members:\n", "members:\n  - { name: lab, abilities: [query, receive] }\n")
     text = text.replace("logins:\n", f'logins:\n  - {{ user: lea, member: lab, password: "{verifier}" }}\n  - {{ user: bob, member: publisher, password: "{verifier}" }}\n')
-    text = text.replace("tables:\n", "tables:\n  - { name: brand.loads, owner: brand, source: brand_raw.loads, rule: public, columns: { n: { type: integer } } }\n", 1)
-    text += "  - { owner: brand, table: customers, analyst: lab, epsilon: 50, accounting: pure, per_query: { epsilon: 0.5, max_epsilon: 2 } }\n"
+    text = text.replace("tables:\n", "tables:\n  - { name: brand.loads, owner: brand, source: brand_raw.loads, rule: public, columns: { n: { type: integer } } }\n"
+                        "  - { name: brand.exact, owner: brand, source: brand_raw.loads, rule: aggregation, columns: { n: { type: integer } },\n"
+                        "      aggregation: { aggregates: [ { columns: [n], functions: [count] } ], dimensions: [], joins: [], scalar_functions: [], output: [ { column: n, minimum: 2 } ] } }\n", 1)
+    text += "  - { owner: brand, table: customers, analyst: lab, epsilon: 90, delta: 1e-6, accounting: zcdp, per_query: { epsilon: 0.5, max_epsilon: 2 } }\n"
     text += f"answers: {{ file: {w}/{name}.answers, {answers} }}\n"
     path = f"{w}/{name}.yaml"
     open(path, "w").write(change(text))
@@ -209,7 +211,7 @@ try:
     check("and what is new fails without a charge", "upstream" in why and charges() == 1, why)
 
     # --- versions that are not public
-    for what, sql in [("a protected table", "SELECT count(*) FROM brand.customers"), ("nothing there", "SELECT n FROM brand.nothing"), ("two queries", "SELECT 1; SELECT 2"), ("no query", "SET TimeZone = 'UTC'"),
+    for what, sql in [("a protected table", "SELECT count(*) FROM brand.customers"), ("a table under a rule", "SELECT count(n) FROM brand.exact"), ("nothing there", "SELECT n FROM brand.nothing"), ("two queries", "SELECT 1; SELECT 2"), ("no query", "SET TimeZone = 'UTC'"),
                       ("an explanation", "EXPLAIN SELECT n FROM brand.loads")]:
         out = subprocess.run([ng, "check", policy("bad", f'repeat: free, version: "{sql}"')], capture_output=True, text=True)
         check("refused as a version: " + what, out.returncode == 1 and "public tables only" in out.stdout + out.stderr, out.stdout + out.stderr)
