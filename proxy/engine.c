@@ -90,7 +90,7 @@ bool engine_describe(struct engine *g, const struct session_view *s, const char 
 	struct description d = { 0 };
 
 	*e = ERROR_INIT;
-	if (!params_infer(g->sidecar, s, sql, param_oids, n_params, a, &p, e) ||
+	if (!params_infer(g->sidecar, g->policy->policy, s, sql, param_oids, n_params, a, &p, e) ||
 	    !plan_make(a, g->policy->policy, &s->plan, sql, p.plan, p.n, &plan, e) ||
 	    !describe_fields(g, s, plan, &p, sql, a, &d, e))
 		return false;

@@ -435,7 +435,7 @@ bool engine_run(struct engine *g, const struct session_view *s, const char *sql,
 		if (!introspect_fill(g->ledger, g->policy->policy, a, &own, e))
 			return false;
 	}
-	if (!params_read(g->sidecar, s, sql, params, n_params, a, &q.params, e) ||
+	if (!params_read(g->sidecar, g->policy->policy, s, sql, params, n_params, a, &q.params, e) ||
 	    !plan_make(a, g->policy->policy, &s->plan, sql, q.params.plan, n_params, &q.plan, e)) /* reads no data, costs nothing */
 		return false;
 	clock_phase(&q, PHASE_PLAN);

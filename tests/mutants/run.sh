@@ -49,7 +49,23 @@ a centred sum is not capped~planner/block_emit.c~s/emit_capped_sum(m, g, row, -r
 rows of a list without a join~planner/rule_rows.c~s/if (!rule_reaches_own(b, s))/if (0)/~rules
 columns of a custom rule come out~planner/rule_custom.c~s/if (is_custom(x) \&\& column_set_has(/if (0 \&\& column_set_has(/~rules
 exact rules beside noise~planner/rules.c~s/if (b->dp \&\& exact)/if (0)/~rules
-a fingerprint may be compared with text~planner/bind_type.c~s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/~planner'
+a fingerprint may be compared with text~planner/bind_type.c~s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/~planner
+answers leave when they are ready~proxy/query.c~s/^\tquantum_wait(q->start, quantum);$/\t(void)quantum_wait;/~side
+a ready answer outlives its cancellation~proxy/query.c~s/bool dropped = quantum > 0 \&\&/bool dropped = quantum > 99999 \&\&/~side
+a cancelled answer is kept~proxy/query.c~s/dropped ? NULL : q->asked\[i\].released/q->asked[i].released/~side
+the upstream is quoted~proxy/upstream.c~s/"the upstream could not run the query");/"the upstream could not run the query (%s)", te->sqlstate);/~side
+the upstream has no time limit~proxy/upstream.c~s/sizeof(timeout), "%d", u->policy->statement_timeout_ms/sizeof(timeout), "%d", 0/~side
+groups in the order of the upstream~planner/block_emit.c~s/wr_fmt(\&m->w, "%sg.k%zu", i == 0 ? " ORDER BY " : ", ", i + 1);/;/~side
+withheld groups are shown~mechanisms/released.c~s/if (keep \&\& !add_row(/if (!add_row(/~side
+a repeat is charged~proxy/query.c~s/if (!x->repeat.found) {/if (true) {/~settings
+parameters make no other question~proxy/repeat.c~s/put_texts(w, b->params, b->n_params, b->seed_param);/;/~settings
+members share answers~proxy/repeat.c~s/put_text(\&w, v->plan.analyst);\|put_text(w, c->budget->analyst);/;/~settings
+every version is the same~proxy/repeat.c~s/if (rows.cells\[i\].length > 0)/if (0)/~settings
+a version of rows under a rule~proxy/repeat.c~s/->rule == RULE_PUBLIC/->rule != RULE_DIFFERENTIAL_PRIVACY/~settings
+answers live for ever~budget/answers.c~s/s->micros == 0 ||/1 ||/~unit-budget
+answers without a bound~budget/answers.c~s/(uint64_t)total <= s->most/1/~unit-budget
+all who ask at once are charged~budget/answers.c~s/while (waited \&\& \*find_asking/while (0 \&\& *find_asking/~unit-budget
+a changed byte is an answer~budget/answers.c~s/mem_equal(hash, kept, SHA256_SIZE)/1/~unit-budget'
 
 printf '%-52s %-18s %s\n' mutant suite result
 tree() { rm -rf "$work/tree" && mkdir "$work/tree" && git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$work/tree" && cp -r build "$work/tree/build"; }
