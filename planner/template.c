@@ -105,6 +105,12 @@ static bool substitute(const struct planning *p, const struct policy_template *t
 	for (const char *s = t->sql; *s; s++) {
 		size_t n = !quote && s[0] == ':' && s[1] != ':' && (s == t->sql || s[-1] != ':') ? name_length(s + 1) : 0;
 		size_t i = n ? parameter_named(t, s + 1, n) : t->n_parameters;
+		if (!quote && s[0] == '$' && s[1] >= '0' && s[1] <= '9' && (s == t->sql || strchr(" \t\n(,=<>+-*/", s[-1]))) {
+			/* the analyst's parameters have no place in the owner's text but that of an argument */
+			fail(e, ERR_RULE, "template %s holds a parameter without a name", t->name);
+			error_rule(e, "custom: templates");
+			return error_hint(e, "Its owner may declare it under parameters, and write :name.");
+		}
 		if ((*s == '\'' || *s == '"') && (!quote || quote == *s))
 			quote = quote ? '\0' : *s;
 		if (i == t->n_parameters) {
