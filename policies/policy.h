@@ -46,7 +46,7 @@ struct policy_column {
 	enum encoding encoding;
 	const char *key;              /* fingerprints: name of the join domain; fingerprints join only within one.  Default: the collaboration's */
 	bool has_bounds;              /* numbers only */
-	struct decimal lo, hi;        /* lo <= hi */
+	struct decimal lo, hi;        /* lo < hi */
 	struct decimal grid;          /* > 0; integers: 1; default for numeric and float8: 0.01 */
 	const char *const *values;    /* public domain in canonical text, or NULL; no duplicates */
 	size_t n_values;

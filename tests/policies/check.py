@@ -101,6 +101,25 @@ broken("an end of repeats that are charged", "has no meaning", lambda p: p.updat
 broken("repeat is free or charged", "repeat", lambda p: p.update(answers={"repeat": True}))
 for value in ("0", "-1s", "367d", "1.5h", "soon", "1e3s", "9" * 40, "h", "NaN"):
     broken(f"answers for {value[:9]}", "for must be a duration", lambda p: p.update(answers={"repeat": "free", "for": value}), shape=False)
+# --- figures that no guarantee can be made of
+def column(p):
+    return next(c for t in p["tables"] for c in t["columns"].values() if "bounds" in c)
+
+
+for value in (0, -1, float("nan"), 1e308, float("inf"), "NaN", "1e308", "1e-13", "0x1", "one", "", "1,5", "-0", "٣", 100.5, "9" * 60, [1], None, True):
+    broken(f"a budget of epsilon {str(value)[:12]!r}", "epsilon", lambda p: p["budgets"][0].update(epsilon=value), shape=False)
+    broken(f"a query of epsilon {str(value)[:12]!r}", "epsilon", lambda p: p["budgets"][0]["per_query"].update(epsilon=value), shape=False)
+for value in (-1e-9, float("nan"), 1, 0.5, 0.0011, 1e308, "NaN", "1e-19", "tiny", [0], "-0.0000001"):
+    broken(f"a budget of delta {str(value)[:12]!r}", "delta", lambda p: p["budgets"][0].update(delta=value), shape=False)
+    broken(f"a query of delta {str(value)[:12]!r}", "delta", lambda p: p["budgets"][0].update(delta="1e-6", per_query={"delta": value}), shape=False)
+broken("a query's delta above the budget's", "must not decrease in this order", lambda p: p["budgets"][0].update(delta="1e-6", per_query={"max_delta": "1e-5"}), shape=False)
+for lo, hi, words in [(5, 1, "above the upper"), (5, 5, "equal"), ("0.50", "0.5", "equal"), (0, 9223372036854775808, "2^53"), (-9223372036854775809, 0, "2^53"), (0, "9007199254740993", "2^53"),
+                      ("-1e30", "1e30", "2^53"), (0, "1" + "0" * 60, "upper bound"), (0, float("nan"), "upper bound"), (0, float("inf"), "upper bound"), ("low", 1, "lower bound"), ([0], 1, "lower bound")]:
+    broken(f"bounds of {str(lo)[:22]} and {str(hi)[:22]}", words, lambda p: column(p).update(bounds=[lo, hi]), shape=False)
+for value in ([], [1], [1, 2, 3], 7, "0..5", {"lo": 0}):
+    broken(f"bounds {value}", "bounds", lambda p: column(p).update(bounds=value), shape=False)
+for value in (0, -0.01, float("nan"), "1e308", "fine"):
+    broken(f"a grid of {value}", "grid", lambda p: column(p).update(grid=value, type="numeric"), shape=False)
 for value in ("-1ms", "11s", "2d", "x", "0x10"):
     broken(f"a quantum of {value}", "response_quantum must be a duration", lambda p: p.update(answers={"response_quantum": value}), shape=False)
 for value in ("0", "1kB", "2GB", "-5MB", "64mb"):
