@@ -205,9 +205,11 @@ enum answer_state answers_begin(struct answers *s, const struct answer_key *key,
 	bool waited = true;
 
 	(void)pthread_mutex_lock(&s->lock);
-	while (waited && *find_asking(s, key))
+	while (waited && cancelled && *find_asking(s, key))
 		waited = wait_for_end(s, cancelled, e);
-	if (waited && look_up(s, key, a, out, n)) {
+	if (*find_asking(s, key)) {
+		state = cancelled ? ANSWER_FAILED : ANSWER_BUSY;
+	} else if (waited && look_up(s, key, a, out, n)) {
 		state = ANSWER_FOUND;
 	} else if (waited) {
 		struct asking *x = mem_alloc(1, sizeof(*x));

@@ -35,8 +35,10 @@ struct answer_key {
 enum answer_state {
 	ANSWER_FOUND, /* out[0..n): the releases, in the arena */
 	ANSWER_MINE,  /* not there: the caller asks, and must call answers_end */
+	ANSWER_BUSY,  /* somebody else is asking, and cancelled is NULL: the caller asks without keeping */
 	ANSWER_FAILED /* *e: cancelled while waiting, or no memory */
 };
+/* cancelled NULL: does not wait.  Who holds what the other one may need must not. */
 MUST_CHECK enum answer_state answers_begin(struct answers *s, const struct answer_key *key, const atomic_bool *cancelled, struct arena *a,
 					   const struct released **out, size_t n, struct error *e);
 

@@ -329,7 +329,7 @@ static bool answer(struct query *q, struct error *e)
 	q->released = arena_array(q->arena, q->plan->n_blocks + 1, const struct released *);
 	if (!q->released)
 		return fail_memory(e);
-	if (!repeat_begin(q->g, q->view, q->plan, q->arena, q->released, &x->repeat, e))
+	if (!repeat_begin(q->g, q->view, q->plan, q->arena, q->look ? &q->asked[0].repeat : NULL, q->released, &x->repeat, e))
 		return false;
 	x->plan = q->plan;
 	q->n_asked++;

@@ -182,27 +182,28 @@ bool repeat_check(const struct policy *p, struct error *e)
 	return error_hint(e, "For example: SELECT max(loaded_at) FROM shop.loads, where shop.loads has the rule public.");
 }
 
-/* The version's rows, each cell with its length. */
-static bool put_version(struct engine *g, const struct session_view *v, struct arena *a, struct wr *w, struct error *e)
+/* The hash of the version's rows, each cell with its length. */
+static bool read_version(struct engine *g, const struct session_view *v, struct arena *a, uint8_t out[SHA256_SIZE], struct error *e)
 {
 	const struct session_view own = nobody(v);
 	const char *sql = g->policy->policy->answers.version;
-	struct result rows;
+	struct result rows = { 0 };
+	struct wr w;
 
-	put_text(w, sql);
-	if (!sql)
-		return true;
-	if (!engine_run(g, &own, sql, NULL, 0, NULL, 0, a, &rows, e))
+	wr_init(&w, a, DIGEST_BYTES_MAX);
+	put_text(&w, sql);
+	if (sql && !engine_run(g, &own, sql, NULL, 0, NULL, 0, a, &rows, e))
 		return false;
 	for (size_t i = 0; i < rows.n_rows * rows.n_fields; i++) {
-		wr_u32(w, (uint32_t)rows.cells[i].length);
+		wr_u32(&w, (uint32_t)rows.cells[i].length);
 		if (rows.cells[i].length > 0)
-			wr_put(w, rows.cells[i].data, (size_t)rows.cells[i].length);
+			wr_put(&w, rows.cells[i].data, (size_t)rows.cells[i].length);
 	}
-	return true;
+	return wr_ok(&w) && hash_sha256(w.p, w.n, out) ? true : fail_memory(e);
 }
 
-static bool make_key(struct engine *g, const struct session_view *v, const struct plan *plan, struct arena *a, struct answer_key *out, struct error *e)
+static bool make_key(struct engine *g, const struct session_view *v, const struct plan *plan, const uint8_t version[SHA256_SIZE], struct arena *a,
+		     struct answer_key *out, struct error *e)
 {
 	const struct policy *p = g->policy->policy;
 	struct wr w;
@@ -213,9 +214,8 @@ static bool make_key(struct engine *g, const struct session_view *v, const struc
 	put_text(&w, p->upstream.dsn);
 	put_text(&w, v->plan.analyst);
 	put_text(&w, v->plan.timezone);
+	wr_put(&w, version, SHA256_SIZE);
 	put_plan(&w, plan);
-	if (!put_version(g, v, a, &w, e))
-		return false;
 	return wr_ok(&w) && hash_sha256(w.p, w.n, out->digest) ? true : fail_memory(e);
 }
 
@@ -230,8 +230,8 @@ static size_t count_noised(const struct plan *plan)
 	return n;
 }
 
-bool repeat_begin(struct engine *g, const struct session_view *v, const struct plan *plan, struct arena *a, const struct released **released,
-		  struct repeat *out, struct error *e)
+bool repeat_begin(struct engine *g, const struct session_view *v, const struct plan *plan, struct arena *a, const struct repeat *before,
+		  const struct released **released, struct repeat *out, struct error *e)
 {
 	struct repeat r = { .answers = g->answers, .n = count_noised(plan) };
 	size_t n = 0;
@@ -242,11 +242,18 @@ bool repeat_begin(struct engine *g, const struct session_view *v, const struct p
 	r.noised = arena_array(a, r.n, const struct released *);
 	if (!r.noised)
 		return fail_memory(e);
-	if (!make_key(g, v, plan, a, &r.key, e))
+	if (before)
+		for (size_t i = 0; i < SHA256_SIZE; i++)
+			r.version[i] = before->version[i];
+	else if (!read_version(g, v, a, r.version, e))
 		return false;
-	enum answer_state state = answers_begin(g->answers, &r.key, v->cancelled, a, r.noised, r.n, e);
+	if (!make_key(g, v, plan, r.version, a, &r.key, e))
+		return false;
+	enum answer_state state = answers_begin(g->answers, &r.key, before ? NULL : v->cancelled, a, r.noised, r.n, e);
 	if (state == ANSWER_FAILED)
 		return false;
+	if (state == ANSWER_BUSY)
+		return true;
 	r.found = state == ANSWER_FOUND;
 	for (size_t i = 0; r.found && i < plan->n_blocks; i++) {
 		if (plan->blocks[i].spec.private_noise)
@@ -274,7 +281,9 @@ void repeat_end(struct repeat *r, const struct plan *plan, const struct released
 bool repeat_known(struct engine *g, const struct session_view *v, const struct plan *plan, struct arena *a)
 {
 	struct error ignored = ERROR_INIT;
+	uint8_t version[SHA256_SIZE];
 	struct answer_key key;
 
-	return g->answers && plan->n_charges > 0 && count_noised(plan) > 0 && make_key(g, v, plan, a, &key, &ignored) && answers_has(g->answers, &key);
+	return g->answers && plan->n_charges > 0 && count_noised(plan) > 0 && read_version(g, v, a, version, &ignored) &&
+	       make_key(g, v, plan, version, a, &key, &ignored) && answers_has(g->answers, &key);
 }

@@ -22,6 +22,7 @@ struct repeat {
 	struct answers *answers; /* NULL: nothing to keep */
 	struct answer_key key;
 	bool found;              /* released[] of the noised blocks are filled in */
+	uint8_t version[SHA256_SIZE]; /* of the data, read once a statement */
 	const struct released **noised; /* room for one a noised block */
 	size_t n;
 };
@@ -31,10 +32,11 @@ MUST_CHECK bool repeat_check(const struct policy *p, struct error *e);
 
 /*
  * Looks the plan up, waiting while another session asks the same.  released: one a block.  False: *e, and nothing to end.  Fills *out; when nothing was
- * found the caller asks, and calls repeat_end.
+ * found the caller asks, and calls repeat_end.  before: of an earlier plan of the same statement, or NULL: then a connection may be held, and nothing here
+ * waits for another session or takes another connection.
  */
 MUST_CHECK bool repeat_begin(struct engine *g, const struct session_view *v, const struct plan *plan, struct arena *a,
-			     const struct released **released, struct repeat *out, struct error *e);
+			     const struct repeat *before, const struct released **released, struct repeat *out, struct error *e);
 
 /* released NULL: it failed, or must not be given again.  Harmless when there is nothing to end. */
 void repeat_end(struct repeat *r, const struct plan *plan, const struct released *const *released);

@@ -61,6 +61,7 @@ a repeat is charged~proxy/query.c~s/if (!x->repeat.found) {/if (true) {/~setting
 parameters make no other question~proxy/repeat.c~s/put_texts(w, b->params, b->n_params, b->seed_param);/;/~settings
 members share answers~proxy/repeat.c~s/put_text(\&w, v->plan.analyst);\|put_text(w, c->budget->analyst);/;/~settings
 every version is the same~proxy/repeat.c~s/if (rows.cells\[i\].length > 0)/if (0)/~settings
+a statement waits for itself~proxy/query.c~s/q->look ? \&q->asked\[0\].repeat : NULL/NULL/~settings
 a version of rows under a rule~proxy/repeat.c~s/->rule == RULE_PUBLIC/->rule != RULE_DIFFERENTIAL_PRIVACY/~settings
 answers live for ever~budget/answers.c~s/s->micros == 0 ||/1 ||/~unit-budget
 answers without a bound~budget/answers.c~s/(uint64_t)total <= s->most/1/~unit-budget

@@ -192,6 +192,17 @@ try:
         refused = e.sqlstate
     check("a budget that is used up still repeats", refused == "53400" and c.execute(total).fetchall() == rows, refused)
     proxy.stop()
+    proxy = Proxy(policy("one", "repeat: free, for: 1h, version: SELECT max(n) AS newest FROM brand.loads", lambda t: t.replace("user=owner\"", "user=owner\", connections: 1")))
+    c, bob = proxy.login(), proxy.login("bob")
+    for k in (c, bob):
+        k.execute("SET noisegate.error = '2%'")
+    together = []
+    t0 = time.monotonic()
+    threads = [threading.Thread(target=lambda k=k: together.append(k.execute("SELECT count(*) FROM brand.customers WHERE age > 25").fetchone()[0])) for k in (c, bob)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    check("a look, its answer and a version over one connection: nobody waits for himself", len(set(together)) == 1 and len(together) == 2 and charges() == 2 and time.monotonic() - t0 < 30, (together, charges()))
+    proxy.stop()
     path = policy("gone", "repeat: free, for: 1h")
     proxy = Proxy(path)
     c = proxy.login()

@@ -239,6 +239,9 @@ Test(answers, waiting_ends_when_cancelled)
 	atomic_store(&cancelled, true);
 	cr_expect(begin(s, 1, &out) == ANSWER_FAILED);
 	atomic_store(&cancelled, false);
+	const struct answer_key k = key(1);
+	struct error e = ERROR_INIT;
+	cr_expect(answers_begin(s, &k, NULL, &arena, &out, 1, &e) == ANSWER_BUSY, "who must not wait is told");
 	cr_expect(end(s, 1, NULL));
 	done(s, path);
 }
