@@ -438,6 +438,42 @@ bool release_make(const struct release_spec *spec, const struct exact_rows *rows
 	return true;
 }
 
+void released_put(const struct released *r, struct wr *w)
+{
+	wr_u64(w, r->n_rows);
+	wr_u64(w, r->n_columns);
+	for (size_t i = 0; i < r->n_rows * r->n_columns; i++) {
+		wr_u8(w, r->cells[i] != NULL);
+		if (r->cells[i])
+			wr_cstr(w, r->cells[i]);
+	}
+}
+
+bool released_get(struct rd *in, struct arena *a, const struct released **out)
+{
+	uint64_t rows = rd_u64(in), columns = rd_u64(in), n;
+	struct released *r = arena_new(a, struct released);
+
+	/* a cell has at least its first byte: no size is believed that the bytes cannot hold */
+	if (!r || in->bad || __builtin_mul_overflow(rows, columns, &n) || n > in->left || rows > RELEASE_ROWS_MAX)
+		return false;
+	const char **cells = arena_array(a, n ? n : 1, const char *);
+	if (!cells)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (rd_u8(in) == 0)
+			continue;
+		cells[i] = arena_strdup(a, rd_cstr(in));
+		if (!cells[i])
+			return false;
+	}
+	*r = (struct released){ .n_rows = rows, .n_columns = columns, .cap = rows, .cells = cells };
+	if (in->bad)
+		return false;
+	*out = r;
+	return true;
+}
+
 size_t released_rows(const struct released *r)
 {
 	return r->n_rows;

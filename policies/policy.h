@@ -60,7 +60,7 @@ struct policy_column {
 	unsigned bits;                /* beacons: 1..32 */
 	bool searched;                /* beacons: the table's list or custom rule allows searching */
 	bool has_bounds;              /* numbers only */
-	struct decimal lo, hi;        /* lo <= hi */
+	struct decimal lo, hi;        /* lo < hi */
 	struct decimal grid;          /* > 0; integers: 1; default for numeric and float8: 0.01 */
 	const char *const *values;    /* public domain in canonical text, or NULL; no duplicates */
 	size_t n_values;
@@ -239,6 +239,16 @@ struct policy_audit {
 	int64_t segment_bytes;       /* a file that reached it is followed by a new one, default 64 MiB */
 };
 
+/* What may be given again without a charge, and when answers leave. */
+struct policy_answers {
+	bool repeat_free;    /* the same question of the same member, while its data is declared unchanged */
+	int64_t keep_ms;     /* declared unchanged for so long; 0: as long as the version is */
+	const char *version; /* a query over public tables: other rows, other data; or NULL */
+	uint64_t bytes;      /* kept at most */
+	const char *path;    /* where */
+	int64_t quantum_ms;  /* answers leave at multiples of it after their question; 0: when they are ready */
+};
+
 struct policy {
 	const char *collaboration;
 	const char *text; /* the file's own bytes */
@@ -248,6 +258,7 @@ struct policy {
 	struct policy_ledger ledger;
 	struct policy_server server;
 	struct policy_upstream upstream;
+	struct policy_answers answers;
 	const struct policy_member *members;
 	size_t n_members;
 	const struct policy_login *logins;

@@ -31,6 +31,9 @@ bool read_bool(struct reader *r, const struct yaml_node *n, const char *what, bo
 bool read_decimal(struct reader *r, const struct yaml_node *n, const char *what, struct decimal *out); /* false: reported or NULL */
 int read_choice(struct reader *r, const struct yaml_node *n, const char *what, const char *const *choices, size_t n_choices, int fallback);
 
+/* A path, relative to the policy file; NULL stays NULL. */
+const char *read_path(struct reader *r, const char *path);
+
 /* A SQL identifier: 1..63 bytes. */
 const char *read_name(struct reader *r, const struct yaml_node *n, const char *what);
 
@@ -69,6 +72,7 @@ void read_beacons(struct reader *r, const struct yaml_node *n, struct policy_tab
 /* Parts of the file, in files of their own. */
 void read_server(struct reader *r, const struct yaml_node *root);
 void read_audit(struct reader *r, const struct yaml_node *audit);
+void read_answers(struct reader *r, const struct yaml_node *answers);
 void read_tables(struct reader *r, const struct yaml_node *tables);
 void read_budgets(struct reader *r, const struct yaml_node *budgets);
 

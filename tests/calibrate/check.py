@@ -219,7 +219,7 @@ for args, says in [("--epsilon 0", "epsilon"), ("--epsilon -1", "epsilon"), ("--
                    ("--epsilon inf", "epsilon"), ("--epsilon 1e-13", "epsilon"), ("--epsilon 0x1p3", "epsilon"), ("--epsilon 1 --delta 0", "delta"),
                    ("--epsilon 1 --delta 1", "delta"), ("--epsilon 1 --delta 1.5", "delta"), ("--epsilon 1 --delta nan", "delta"), ("--epsilon 1 --delta -1e-6", "delta"),
                    ("--epsilon 1 --l1 0", "l1"), ("--epsilon 1 --linf 9223372036854775808", "linf"), ("--epsilon 1 --l2 1e3", "l2"), ("--epsilon 1 --l0 -4", "l0"),
-                   ("--epsilon 1 --l0 9223372036854775807 --linf 9223372036854775807", "sensitivity"), ("--epsilon 1 --confidence 1", "confidence"),
+                   ("--epsilon 1 --l0 9223372036854775807 --linf 9223372036854775807", "sensitivity"), ("--epsilon 1 --confidence 1", "confidence"), ("--epsilon 1 --confidence 0", "confidence"), ("--epsilon 1 --confidence NaN", "confidence"),
                    ("--epsilon 1 --mechanism laplce", "mechanism"), ("--epsilon 1 --mechanism gaussian", "delta"), ("--epsilon 1 --select", "delta"),
                    ("--epsilon 1 --mechanism gaussian --account pure --delta 1e-6", "pure"), ("--rho 0", "rho"), ("--rho 1 --account pure", "rho"),
                    ("--sigma 1e308 --epsilon 1", "sigma"), ("--sigma -1", "sigma"), ("--scale 0", "scale"), ("--epsilon 1 --select --linf 2 --delta 1e-6", "units")]:

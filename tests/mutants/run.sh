@@ -91,7 +91,27 @@ an audit log may be shorter than its checkpoint~budget/audit_open.c~s/c->place.s
 a released value is hashed without salt~proxy/trail.c~s/hash_add(s, salt, AUDIT_SALT);/(void)salt;/~audit
 noise 15% too small, seen from outside~mechanisms/calibrate.c~s/l1, (u128)EPS_ONE, &num/l1, (u128)EPS_ONE \/ 20 * 17, \&num/~blackbox
 rows of a person are not capped, seen from outside~planner/block_emit.c~s/LEAST(pg_catalog.count(\*)"/GREATEST(pg_catalog.count(*)"/~blackbox
-groups of a person are not limited, seen from outside~planner/block_emit.c~s/b->max_groups, "int8"/b->max_groups * 1000, "int8"/~blackbox'
+groups of a person are not limited, seen from outside~planner/block_emit.c~s/b->max_groups, "int8"/b->max_groups * 1000, "int8"/~blackbox
+answers leave when they are ready~proxy/query.c~s/^\tquantum_wait(q->start, quantum);$/\t(void)quantum_wait;/~side
+a ready answer outlives its cancellation~proxy/query.c~s/bool dropped = quantum > 0 \&\&/bool dropped = quantum > 99999 \&\&/~side
+a cancelled answer is kept~proxy/query.c~s/dropped ? NULL : q->asked\[i\].released/q->asked[i].released/~side
+the upstream is quoted~proxy/upstream.c~s/"the upstream could not run the query");/"the upstream could not run the query (%s)", te->sqlstate);/~side
+the upstream has no time limit~proxy/upstream.c~s/sizeof(timeout), "%d", u->policy->statement_timeout_ms/sizeof(timeout), "%d", 0/~side
+groups in the order of the upstream~planner/block_emit.c~s/wr_fmt(\&m->w, "%sg.k%zu", i == 0 ? " ORDER BY " : ", ", i + 1);/;/~side
+withheld groups are shown~mechanisms/released.c~s/if (keep \&\& !add_row(/if (!add_row(/~side
+a repeat is charged~proxy/query.c~s/if (!x->repeat.found) {/if (true) {/~settings
+parameters make no other question~proxy/repeat.c~s/put_texts(w, b->params, b->n_params, b->seed_param);/;/~settings
+members share answers~proxy/repeat.c~s/put_text(\&w, v->plan.analyst);\|put_text(w, c->budget->analyst);/;/~settings
+every version is the same~proxy/repeat.c~s/if (rows.cells\[i\].length > 0)/if (0)/~settings
+a release goes on without randomness~mechanisms/released.c~s/!noise_sample(noise, m->rng, \&sample, e))/(!noise_sample(noise, m->rng, \&sample, e) \&\& 0))/~unit-mechanisms
+parameters of the analyst in the text of the owner~planner/template.c~s/if (!quote \&\& s\[0\] == .[$]. \&\&/if (0 \&\&/~rules
+equal bounds~policies/read_tables.c~s/else if (order == 0)/else if (order == 7)/~policies
+a statement waits for itself~proxy/query.c~s/q->look ? \&q->asked\[0\].repeat : NULL/NULL/~settings
+a version of rows under a rule~proxy/repeat.c~s/->rule == RULE_PUBLIC/->rule != RULE_DIFFERENTIAL_PRIVACY/~settings
+answers live for ever~budget/answers.c~s/s->micros == 0 ||/1 ||/~unit-budget
+answers without a bound~budget/answers.c~s/(uint64_t)total <= s->most/1/~unit-budget
+all who ask at once are charged~budget/answers.c~s/while (waited \&\& \*find_asking/while (0 \&\& *find_asking/~unit-budget
+a changed byte is an answer~budget/answers.c~s/mem_equal(hash, kept, SHA256_SIZE)/1/~unit-budget'
 
 printf '%-52s %-18s %s\n' mutant suite result
 touch "$results" || exit 1
