@@ -6,11 +6,14 @@
 #include "budget/ledger.h"
 #include "proxy/engine.h"
 #include "proxy/sidecar.h"
+#include "proxy/trail.h"
 #include "proxy/upstream.h"
 
 struct engine {
 	struct snapshot *policy;
 	struct ledger *ledger;
+	struct audit *audit;
+	struct login_meter logins;
 	struct upstream *upstream;
 	struct sidecar *sidecar;
 	struct rng random;

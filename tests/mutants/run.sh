@@ -49,7 +49,10 @@ a centred sum is not capped~planner/block_emit.c~s/emit_capped_sum(m, g, row, -r
 rows of a list without a join~planner/rule_rows.c~s/if (!rule_reaches_own(b, s))/if (0)/~rules
 columns of a custom rule come out~planner/rule_custom.c~s/if (is_custom(x) \&\& column_set_has(/if (0 \&\& column_set_has(/~rules
 exact rules beside noise~planner/rules.c~s/if (b->dp \&\& exact)/if (0)/~rules
-a fingerprint may be compared with text~planner/bind_type.c~s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/~planner
+a fingerprint may be compared with text~planner/sealed.c~s/expr_policy_column(x)->encoding != ENCODING_CLEARTEXT/expr_policy_column(x)->encoding == ENCODING_SEALED/~planner
+sub-selects in FILTER are not charged~planner/block.c~s/return b->n_checked == b->rel.n_selects || check_tables(b, e);/return b != NULL || e;/~property
+keys of sealed columns do not matter~policies/encoding.c~s/if (!text_eq(x->key, y->key))/if (0)/~encodings
+any beacon may be searched~planner/sealed.c~s/if (!c->searched)/if (0)/~encodings
 a row'"'"'s tag is not checked~crypto/unseal_row.c~s/if (native_tag_check(u->native, f.text, f.n, &why))/if (1)/~c3r
 removed rows go unnoticed~crypto/unseal.c~s/(uint64_t)g->rows == g->sealed_rows/1/~c3r
 rows may be copied~crypto/unseal.c~s/return a\[i\] < b\[i\];/return true;/~c3r
@@ -57,7 +60,18 @@ sealed cells are not bound to their row~crypto/unseal_row.c~s/return mem_equal(u
 the associated data leave out the collaboration~crypto/native.c~s/EVP_CipherUpdate(w->gcm, NULL, \&length, (const uint8_t \*)w->collaboration, UUID) == 1 \&\&//~c3r
 deterministic NULLs are equal~crypto/native.c~s/if (!rng_fill(r, random, sizeof(random)))/mem_wipe(random, sizeof(random)); if (0)/~c3r
 unverified rows reach standard output~proxy/cli_seal_files.c~s/out->f = hold ? out->held : stdout;/out->f = stdout;/~c3r
-the pad forgets the type byte~crypto/seal.c~s/? 0 : 1) : f->n + 1;/? 0 : 1) : f->n;/~c3r'
+the pad forgets the type byte~crypto/seal.c~s/? 0 : 1) : f->n + 1;/? 0 : 1) : f->n;/~c3r
+a record of the audit log forgets the one before it~budget/audit_segment.c~s/hash_sha256(p, SHA256_SIZE + 4 + (size_t)n, hash)/hash_sha256(p + SHA256_SIZE, 4 + (size_t)n, hash)/~unit-budget
+the audit log does not wait for the disk~budget/audit.c~s/while (a->durable < sequence \&\& !a->broken)/while (0)/~unit-budget
+an answer leaves before its audit record is on disk~proxy/trail.c~s/ \&\& audit_commit(t->log, mark.sequence, e)//~audit
+a query is charged before the audit log allows it~proxy/query.c~s/if (!trail_allowed(&q->trail, plan, e))/if (0 \&\& !trail_allowed(\&q->trail, plan, e))/~audit
+a half record stays after a full disk~budget/audit.c~s/if (ftruncate(a->fd, (off_t)a->size) != 0 ||/if (/~unit-budget
+a damaged audit log is cut at the damage~budget/audit_mend.c~s/if (ok \&\& !is_torn(step, p, n))/if (0)/~unit-budget
+an audit log may be shorter than its checkpoint~budget/audit_open.c~s/c->place.sequence > a->last)/c->place.sequence > a->last + 1000000)/~unit-budget
+a released value is hashed without salt~proxy/trail.c~s/hash_add(s, salt, AUDIT_SALT);/(void)salt;/~audit
+noise 15% too small, seen from outside~mechanisms/calibrate.c~s/l1, (u128)EPS_ONE, &num/l1, (u128)EPS_ONE \/ 20 * 17, \&num/~blackbox
+rows of a person are not capped, seen from outside~planner/block_emit.c~s/LEAST(pg_catalog.count(\*)"/GREATEST(pg_catalog.count(*)"/~blackbox
+groups of a person are not limited, seen from outside~planner/block_emit.c~s/b->max_groups, "int8"/b->max_groups * 1000, "int8"/~blackbox'
 
 printf '%-52s %-18s %s\n' mutant suite result
 tree() { rm -rf "$work/tree" && mkdir "$work/tree" && git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$work/tree" && cp -r build "$work/tree/build"; }
