@@ -3,6 +3,7 @@
 #define NG_PROXY_ENGINE_STATE_H
 
 #include "base/random.h"
+#include "budget/answers.h"
 #include "budget/ledger.h"
 #include "proxy/engine.h"
 #include "proxy/sidecar.h"
@@ -14,6 +15,7 @@ struct engine {
 	struct ledger *ledger;
 	struct audit *audit;
 	struct login_meter logins;
+	struct answers *answers; /* NULL: repeats are charged */
 	struct upstream *upstream;
 	struct sidecar *sidecar;
 	struct rng random;
