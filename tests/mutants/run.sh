@@ -30,7 +30,7 @@ a selection law per group costs the whole~mechanisms/select.c~s/{ price.pico \/ 
 a selection law keeps twice too often~mechanisms/select.c~s/(uint64_t)(law->delta \* 0x1p63)/(uint64_t)(law->delta * 0x1p64)/~unit-mechanisms select/*
 the laplace scale is rounded down~mechanisms/calibrate.c~s/num = num \/ 2 + num % 2;/num = num \/ 2;/~unit-mechanisms calibrate/*
 a large variance is rounded down~base/units.c~s/up ? ceill(x \* (1.0L + nudge))/up ? floorl(x * (1.0L - nudge))/~unit-base
-the charge comes after the run~proxy/query.c~s/bool ok = charge(q, e);.*/bool ok = release_blocks(q, lease, e) \&\& charge(q, e);/;s/return ok \&\& release_blocks(q, lease, e);.*/return ok;/~engine
+the charge comes after the run~proxy/query.c~s/bool ok = charge(q, e);/bool ok = true;/;s/!release_blocks(q, q->lease, e))/(!release_blocks(q, q->lease, e) || !charge(q, e)))/~engine
 threshold off by one~mechanisms/select.c~s/threshold - 1)/threshold)/~unit-mechanisms select/*
 threshold ignores the number of groups~mechanisms/select.c~s/(double)groups \* log1p/1.0 * log1p/~unit-mechanisms select/*
 groups at the threshold minus one are shown~mechanisms/select.h~s/(minimum - 1) >= threshold/(minimum - 1) >= threshold - 1/~unit-mechanisms released/*
