@@ -144,7 +144,7 @@ table() { # from the results, in the order above
 	local name file change suite result
 	echo '# Mutants'
 	echo
-	echo 'Written by `make mutants`: each line is the program wrong by one line, and the first test that notices. None may survive.'
+	echo 'Written by `make mutants`: each line is the program wrong by one line, and the first test that notices. None may survive; `not run` is what no run has reached yet.'
 	echo
 	echo '| what is wrong | where | killed by |'
 	echo '|---|---|---|'
