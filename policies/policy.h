@@ -60,7 +60,7 @@ struct policy_column {
 	unsigned bits;                /* beacons: 1..32 */
 	bool searched;                /* beacons: the table's list or custom rule allows searching */
 	bool has_bounds;              /* numbers only */
-	struct decimal lo, hi;        /* lo <= hi */
+	struct decimal lo, hi;        /* lo < hi */
 	struct decimal grid;          /* > 0; integers: 1; default for numeric and float8: 0.01 */
 	const char *const *values;    /* public domain in canonical text, or NULL; no duplicates */
 	size_t n_values;
@@ -229,12 +229,36 @@ struct policy_ledger {
 	const char *anchor_schema, *anchor_table; /* a table on the upstream, or NULL */
 };
 
+/* The audit log (docs/audit.md).  Paths are resolved as the ledger's. */
+struct policy_audit {
+	const char *path;            /* a directory; default COLLABORATION.audit */
+	const char *sign_key;        /* Ed25519 private key; NULL: checkpoints are not signed */
+	const char *checkpoint_file; /* the newest checkpoint; default checkpoint in path */
+	int64_t checkpoint_records;  /* at most so many records between two, default 1000 */
+	int64_t checkpoint_seconds;  /* and so much time, default 60 */
+	int64_t segment_bytes;       /* a file that reached it is followed by a new one, default 64 MiB */
+};
+
+/* What may be given again without a charge, and when answers leave. */
+struct policy_answers {
+	bool repeat_free;    /* the same question of the same member, while its data is declared unchanged */
+	int64_t keep_ms;     /* declared unchanged for so long; 0: as long as the version is */
+	const char *version; /* a query over public tables: other rows, other data; or NULL */
+	uint64_t bytes;      /* kept at most */
+	const char *path;    /* where */
+	int64_t quantum_ms;  /* answers leave at multiples of it after their question; 0: when they are ready */
+};
+
 struct policy {
 	const char *collaboration;
+	const char *text; /* the file's own bytes */
+	size_t n_text;
+	struct policy_audit audit;
 	const char *ledger_path; /* absolute or relative to the policy file's directory, resolved by the loader */
 	struct policy_ledger ledger;
 	struct policy_server server;
 	struct policy_upstream upstream;
+	struct policy_answers answers;
 	const struct policy_member *members;
 	size_t n_members;
 	const struct policy_login *logins;

@@ -31,6 +31,9 @@ bool read_bool(struct reader *r, const struct yaml_node *n, const char *what, bo
 bool read_decimal(struct reader *r, const struct yaml_node *n, const char *what, struct decimal *out); /* false: reported or NULL */
 int read_choice(struct reader *r, const struct yaml_node *n, const char *what, const char *const *choices, size_t n_choices, int fallback);
 
+/* A path, relative to the policy file; NULL stays NULL. */
+const char *read_path(struct reader *r, const char *path);
+
 /* A SQL identifier: 1..63 bytes. */
 const char *read_name(struct reader *r, const struct yaml_node *n, const char *what);
 
@@ -40,6 +43,9 @@ bool read_qualified(struct reader *r, const struct yaml_node *n, const char *wha
 void *read_array(struct reader *r, size_t n, size_t size);
 
 struct policy_table;
+
+/* A path of the file, relative to the file's directory unless absolute; NULL stays NULL. */
+const char *read_path(struct reader *r, const char *path);
 
 /* A column of the table by name; false when reported. */
 bool read_column_of(struct reader *r, const struct yaml_node *n, const struct policy_table *t, const char *what, size_t *out);
@@ -65,6 +71,8 @@ void read_beacons(struct reader *r, const struct yaml_node *n, struct policy_tab
 
 /* Parts of the file, in files of their own. */
 void read_server(struct reader *r, const struct yaml_node *root);
+void read_audit(struct reader *r, const struct yaml_node *audit);
+void read_answers(struct reader *r, const struct yaml_node *answers);
 void read_tables(struct reader *r, const struct yaml_node *tables);
 void read_budgets(struct reader *r, const struct yaml_node *budgets);
 

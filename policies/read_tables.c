@@ -94,10 +94,14 @@ static void read_bounds(struct reader *r, const struct yaml_node *n, const struc
 	if (!read_decimal(r, n->items[0], "the lower bound", &c->lo) || !read_decimal(r, n->items[1], "the upper bound", &c->hi))
 		return;
 	if (!decimal_compare(c->lo, c->hi, &order) || order > 0)
-		report_error(r->report, READ_AT(n), "", "the lower bound is above the upper bound");
+		report_error(r->report, READ_AT(n), "the smaller number comes first", "the lower bound is above the upper bound");
+	else if (order == 0)
+		report_error(r->report, READ_AT(n), "the range that values are known to lie in, for example [0, 500]",
+			     "the bounds are equal: every value would count as the same number");
 	else if (!decimal_floor_div(c->lo, c->grid, &lo) || !decimal_ceil_div(c->hi, c->grid, &hi) || lo < -((i128)1 << 53) ||
 		 hi > (i128)1 << 53)
-		report_error(r->report, READ_AT(n), "a coarser grid or tighter bounds", "the bounds are too wide for the grid");
+		report_error(r->report, READ_AT(n), whole ? "tighter bounds" : "a coarser grid or tighter bounds",
+			     "the bounds are beyond 2^53 steps of the grid (%s)", whole ? "9007199254740992" : "9007199254740992 times the grid");
 	else
 		c->has_bounds = true;
 }

@@ -2,6 +2,7 @@
 #include "policies/snapshot.h"
 #include "proxy/cli.h"
 #include "proxy/cli_policy.h"
+#include "proxy/repeat.h"
 #include "proxy/upstream_check.h"
 
 #include <stdio.h>
@@ -88,7 +89,7 @@ int cli_check(int argc, char **argv)
 		return EXIT_FAILED;
 	}
 	print_summary(s->policy);
-	bool ok = !connect || (upstream_check(s->policy, &e) && print_cells(path, s->policy, &e));
+	bool ok = repeat_check(s->policy, &e) && (!connect || (upstream_check(s->policy, &e) && print_cells(path, s->policy, &e)));
 	snapshot_drop(s);
 	if (!ok)
 		return cli_error(&e);
