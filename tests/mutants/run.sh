@@ -30,8 +30,7 @@ a selection law per group costs the whole~mechanisms/select.c~s/{ price.pico \/ 
 a selection law keeps twice too often~mechanisms/select.c~s/(uint64_t)(law->delta \* 0x1p63)/(uint64_t)(law->delta * 0x1p64)/~unit-mechanisms select/*
 the laplace scale is rounded down~mechanisms/calibrate.c~s/num = num \/ 2 + num % 2;/num = num \/ 2;/~unit-mechanisms calibrate/*
 a large variance is rounded down~base/units.c~s/up ? ceill(x \* (1.0L + nudge))/up ? floorl(x * (1.0L - nudge))/~unit-base
-the charge comes after the run~proxy/query.c~s/bool ok = charge(q, e);.*/bool ok = release_blocks(q, lease, e) \&\& charge(q, e);/;s/return ok \&\& release_blocks(q, lease, e);.*/return ok;/~engine
-groups come as the upstream finds them~planner/block_emit.c~s/i == 0 ? " ORDER BY " : ", ", i + 1);/i == 0 ? "" : "", i + 1);/~planner
+the charge comes after the run~proxy/query.c~s/bool ok = charge(q, e);/bool ok = true;/;s/!release_blocks(q, q->lease, e))/(!release_blocks(q, q->lease, e) || !charge(q, e)))/~engine
 threshold off by one~mechanisms/select.c~s/threshold - 1)/threshold)/~unit-mechanisms select/*
 threshold ignores the number of groups~mechanisms/select.c~s/(double)groups \* log1p/1.0 * log1p/~unit-mechanisms select/*
 groups at the threshold minus one are shown~mechanisms/select.h~s/(minimum - 1) >= threshold/(minimum - 1) >= threshold - 1/~unit-mechanisms released/*
@@ -138,7 +137,7 @@ try() { # FILE CHANGE SUITE: prints what became of it
 	( cd "$work/tree" && build "$3" ) >"$work/log" 2>&1 </dev/null || { echo "DOES NOT BUILD"; return; }
 	# shellcheck disable=SC2086 # suite and filter are two words
 	if ( cd "$work/tree" && set -f && export MAKEFLAGS=WARN=-w && timeout 900 bash -c "$(declare -f run)"'; run "$@"' run $3 ) >"$work/log" 2>&1 </dev/null; then echo "SURVIVED"; return; fi
-	why=$(grep -m1 -aoE '^not ok .{0,70}|FAIL\] [a-z_]+::[a-z_0-9]+|^FAILED .{0,90}' "$work/log") || { echo "NO VERDICT: $(tail -n1 "$work/log" | cut -c1-60)"; return; }
+	why=$(grep -m1 -aoE '^not ok .{0,70}|FAIL\] [a-z_]+::[a-z_0-9]+|^FAIL(ED)? .{0,90}' "$work/log") || { echo "NO VERDICT: $(tail -n1 "$work/log" | cut -c1-60)"; return; }
 	echo "killed by $why"
 }
 table() { # from the results, in the order above
@@ -152,7 +151,7 @@ table() { # from the results, in the order above
 	while IFS='~' read -r name file change suite; do
 		result=$(grep -F "$name"$'\t' "$results" | tail -n 1 | cut -f2)
 		[ -n "$result" ] || result='not run'
-		result=${result#killed by }; result=${result#FAIL] }; result=${result#not ok }; result=${result#FAILED }
+		result=${result#killed by }; result=${result#FAIL] }; result=${result#not ok }; result=${result#FAILED }; result=${result#FAIL }
 		echo "| $name | \`$file\` | ${suite%% *}: ${result//|/\\|} |"
 	done <<<"$mutants"
 }
