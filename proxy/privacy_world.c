@@ -88,6 +88,7 @@ static bool make_policy(struct world *w, enum world_side side, struct error *e)
 	*p = *s->policy;
 	p->ledger_path = arena_printf(&s->arena, "%s/%s.ledger", w->home, databases[side]);
 	const char *dsn = arena_printf(&s->arena, "host=%s port=5432 user=" SCRATCH_USER " dbname=%s", w->postgres.home.socket_dir, databases[side]);
+	p->ledger = (struct policy_ledger){ 0 }; /* a file, without an anchor */
 	p->upstream = (struct policy_upstream){ .dsn = dsn, .connections = 6, .statement_timeout_ms = 60000 };
 	p->server.listen_host = "127.0.0.1";
 	p->server.listen_port = 0;
