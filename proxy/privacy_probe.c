@@ -15,7 +15,7 @@ enum {
 #define EPSILON_GAUSSIAN EPS_ONE
 
 /* Of a statement about groups of one person: rare enough to be a delta, often enough to be counted. */
-#define PROBE_DELTA (DELTA_ONE / 100)
+#define PROBE_DELTA (DELTA_ONE / 1000)
 
 const char *probe_kind_name(enum probe_kind kind)
 {

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "budget/account.h"
 #include "crypto/random.h"
 #include "crypto/scram.h"
 #include "policies/snapshot.h"
@@ -13,8 +14,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <unistd.h>
-
-enum { EPSILON_AMPLE = 1000000 };
 
 /* One side: the engine over its database, and the listener in front of it. */
 struct front {
@@ -29,6 +28,7 @@ struct front {
 struct world {
 	struct scratch postgres;
 	char home[128]; /* of the ledgers */
+	unsigned renewed;
 	char password[33];
 	struct front fronts[SIDES];
 };
@@ -68,10 +68,10 @@ static const struct policy_budget *make_budgets(struct arena *a, const struct po
 	for (size_t i = 0; budgets && i < p->n_budgets; i++) {
 		struct policy_budget *b = &budgets[i];
 		*b = p->budgets[i];
-		b->epsilon.pico = EPSILON_AMPLE * EPS_ONE;
+		b->epsilon.pico = ACCOUNT_EPSILON_MAX;
 		b->refresh = REFRESH_NONE;
 		if (b->delta.atto > 0) {
-			b->delta.atto = DELTA_ONE;
+			b->delta.atto = ACCOUNT_DELTA_MAX;
 			b->query_max_delta.atto = WORLD_DELTA_MAX;
 		}
 	}
@@ -221,15 +221,22 @@ static void close_front(struct front *f)
 	snapshot_drop(f->policy);
 }
 
-/* A directory of files, ours alone. */
-static void remove_home(const char *path)
+/* Of a directory of files, ours alone: those whose names do not begin with these letters. */
+static void empty_home(const char *path, const char *but)
 {
 	DIR *d = path[0] ? opendir(path) : NULL;
 
-	for (struct dirent *entry; d && (entry = readdir(d));)
-		(void)unlinkat(dirfd(d), entry->d_name, 0);
+	for (struct dirent *entry; d && (entry = readdir(d));) {
+		if (!but || !text_starts(entry->d_name, but))
+			(void)unlinkat(dirfd(d), entry->d_name, 0);
+	}
 	if (d)
 		(void)closedir(d);
+}
+
+static void remove_home(const char *path)
+{
+	empty_home(path, NULL);
 	if (path[0])
 		(void)rmdir(path);
 }
@@ -275,5 +282,20 @@ bool world_connect(struct world *w, enum world_side side, const char *member, PG
 		return false;
 	}
 	*out = pg;
+	return true;
+}
+
+bool world_renew(struct world *w, struct error *e)
+{
+	char generation[32];
+
+	snprintf(generation, sizeof(generation), "%u-", ++w->renewed);
+	for (size_t i = 0; i < SIDES; i++) {
+		char path[200];
+		snprintf(path, sizeof(path), "%s/%s%s.ledger", w->home, generation, databases[i]);
+		if (!engine_use_ledger(w->fronts[i].engine, path, e))
+			return false;
+	}
+	empty_home(w->home, generation);
 	return true;
 }
