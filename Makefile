@@ -72,7 +72,7 @@ $(BUILD)/%.o: %.c
 .PHONY: still
 still: $(BUILD)/tests/noisegate-still
 $(BUILD)/tests/noisegate-still: $(BUILD)/proxy/main.o $(BUILD)/tests/corpus/still.o $(call ordered,$(ROOMS))
-	$(CC) $(LDFLAGS) -Wl,--wrap=noise_sample,--wrap=select_threshold,--wrap=select_draw -o $@ $^ $(LIBS)
+	$(CC) $(LDFLAGS) -Wl,--wrap=draws_sample,--wrap=noise_sample,--wrap=select_threshold,--wrap=select_draw -o $@ $^ $(LIBS)
 
 # A test binary whose noise is 15% too small, for the audit of the guarantee to find: tests/blackbox/quieter.c.
 .PHONY: quieter
@@ -85,7 +85,7 @@ clean:
 	rm -rf $(BUILD)
 
 # --- for people ------------------------------------------------------------------------------------------------------------
-.PHONY: demo demo-sealed demo-stop test soak check fuzz bench bench-seal install layers headers lines mutants audit-privacy
+.PHONY: demo demo-sealed demo-stop test soak check fuzz bench bench-seal coverage-intervals install layers headers lines mutants audit-privacy
 demo:
 	@scripts/deps.sh build
 	@$(MAKE) --no-print-directory -j2 all >/dev/null
@@ -138,6 +138,10 @@ bench-seal: all
 bench: all
 	@bench/run.sh
 	@bench/ledger.sh
+
+# 20,000 runs of every aggregate: 95% intervals hold the bounded true value in 94 to 96%.
+coverage-intervals:
+	@bench/coverage.sh
 
 install: all
 	install -D -m 755 $(BUILD)/noisegate $(DESTDIR)$(PREFIX)/bin/noisegate

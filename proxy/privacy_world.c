@@ -89,6 +89,10 @@ static bool make_policy(struct world *w, enum world_side side, struct error *e)
 	p->ledger_path = arena_printf(&s->arena, "%s/%s.ledger", w->home, databases[side]);
 	const char *dsn = arena_printf(&s->arena, "host=%s port=5432 user=" SCRATCH_USER " dbname=%s", w->postgres.home.socket_dir, databases[side]);
 	p->ledger = (struct policy_ledger){ 0 }; /* a file, without an anchor */
+	p->answers = (struct policy_answers){ 0 }; /* every answer is drawn, and leaves when it is ready */
+	p->audit.path = arena_printf(&s->arena, "%s/%s.audit", w->home, databases[side]);
+	p->audit.checkpoint_file = arena_printf(&s->arena, "%s/%s.audit/checkpoint", w->home, databases[side]);
+	p->audit.sign_key = NULL;
 	p->upstream = (struct policy_upstream){ .dsn = dsn, .connections = 6, .statement_timeout_ms = 60000 };
 	p->server.listen_host = "127.0.0.1";
 	p->server.listen_port = 0;
@@ -100,7 +104,7 @@ static bool make_policy(struct world *w, enum world_side side, struct error *e)
 	p->budgets = make_budgets(&s->arena, s->policy);
 	if (!p->logins)
 		return false;
-	if (!p->ledger_path || !dsn || !p->budgets)
+	if (!p->ledger_path || !p->audit.path || !p->audit.checkpoint_file || !dsn || !p->budgets)
 		return fail_memory(e);
 	s->policy = p;
 	return true;
@@ -221,24 +225,32 @@ static void close_front(struct front *f)
 	snapshot_drop(f->policy);
 }
 
-/* Of a directory of files, ours alone: those whose names do not begin with these letters. */
-static void empty_home(const char *path, const char *but)
+/* Of a directory, ours alone: what does not begin with these letters; directories only when there are none. */
+static void empty_home(int fd, const char *but)
 {
-	DIR *d = path[0] ? opendir(path) : NULL;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
 	for (struct dirent *entry; d && (entry = readdir(d));) {
-		if (!but || !text_starts(entry->d_name, but))
-			(void)unlinkat(dirfd(d), entry->d_name, 0);
+		const bool dots = text_eq(entry->d_name, ".") || text_eq(entry->d_name, "..");
+		if (dots || (but && text_starts(entry->d_name, but)) || unlinkat(dirfd(d), entry->d_name, 0) == 0 || but)
+			continue;
+		empty_home(openat(dirfd(d), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), NULL);
+		(void)unlinkat(dirfd(d), entry->d_name, AT_REMOVEDIR);
 	}
 	if (d)
 		(void)closedir(d);
 }
 
-static void remove_home(const char *path)
+static int open_home(const struct world *w)
 {
-	empty_home(path, NULL);
-	if (path[0])
-		(void)rmdir(path);
+	return w->home[0] ? open(w->home, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+}
+
+static void remove_home(const struct world *w)
+{
+	empty_home(open_home(w), NULL);
+	if (w->home[0])
+		(void)rmdir(w->home);
 }
 
 void world_close(struct world *w)
@@ -248,7 +260,7 @@ void world_close(struct world *w)
 	for (size_t i = 0; i < SIDES; i++)
 		close_front(&w->fronts[i]);
 	scratch_stop(&w->postgres);
-	remove_home(w->home);
+	remove_home(w);
 	mem_free(w);
 }
 
@@ -296,6 +308,6 @@ bool world_renew(struct world *w, struct error *e)
 		if (!engine_use_ledger(w->fronts[i].engine, path, e))
 			return false;
 	}
-	empty_home(w->home, generation);
+	empty_home(open_home(w), generation);
 	return true;
 }

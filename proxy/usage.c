@@ -8,6 +8,7 @@ const char usage_text[] =
 	"  serve -c POLICY          run the proxy (serve --help: options)\n"
 	"  check POLICY             validate a policy, all errors at once\n"
 	"  budget show|history      what has been spent of the budgets\n"
+	"  audit verify|export|tail the audit log: check it, print it; audit keygen\n"
 	"  key generate|show|...    collaboration keys and login passwords\n"
 	"  seal, unseal             seal the columns of a CSV file, and open them again\n"
 	"  schema IN.csv            propose a sealing schema for a CSV file\n"
