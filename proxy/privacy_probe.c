@@ -138,6 +138,7 @@ static void choose_trials(struct probe *p, size_t available)
 {
 	const size_t a_trial = p->spread * (p->rows * p->other_rows + p->background);
 
+	BUG_IF(a_trial == 0);
 	p->trials = least(available, PROBE_GROUPS_MAX + p->spread) / p->spread;
 	p->trials = least(p->trials, ROWS_MAX / a_trial + 1);
 	p->n_groups = p->trials * p->spread;
