@@ -53,6 +53,17 @@ void engine_close(struct engine *g)
 	mem_free(g);
 }
 
+bool engine_use_ledger(struct engine *g, const char *path, struct error *e)
+{
+	struct ledger *other = NULL;
+
+	if (!ledger_open(path, &g->clock, &other, e))
+		return false;
+	ledger_close(g->ledger);
+	g->ledger = other;
+	return true;
+}
+
 struct snapshot *engine_policy(struct engine *g)
 {
 	return snapshot_hold(g->policy);
