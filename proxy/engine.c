@@ -20,7 +20,7 @@ bool engine_open(struct snapshot *policy, struct engine **out, struct error *e)
 	g->random = random_system();
 	g->clock = clock_system();
 	const struct policy *p = policy->policy;
-	if (!repeat_check(p, e) || !ledger_open(p->ledger_path, &g->clock, &g->ledger, e) || !open_answers(g, &p->answers, e) || !upstream_open(p, &g->upstream, e) ||
+	if (!repeat_check(p, e) || !ledger_open_policy(p, &g->clock, &g->ledger, e) || !open_answers(g, &p->answers, e) || !upstream_open(p, &g->upstream, e) ||
 	    !sidecar_open(p, &g->sidecar, e)) {
 		engine_close(g);
 		return false;

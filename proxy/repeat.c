@@ -7,7 +7,7 @@
 enum { DIGEST_BYTES_MAX = 64 << 20, FORMAT = 1, VERSION_ARENA = 64 << 20 };
 
 /* A new field of these decides what is released: it belongs into the digest below. */
-_Static_assert(sizeof(struct release_spec) == 192 && sizeof(struct release_value) == 768 && sizeof(struct plan_charge) == 40, "put the new field into the digest");
+_Static_assert(sizeof(struct release_spec) == 192 && sizeof(struct release_value) == 976 && sizeof(struct plan_charge) == 40, "put the new field into the digest");
 
 /* --- what a question is ------------------------------------------------------------------------------------------------------------ */
 
@@ -62,6 +62,21 @@ static void put_moments(struct wr *w, const struct release_value *v)
 	}
 }
 
+static void put_clip(struct wr *w, const struct clip *c)
+{
+	put_i128(w, c->cap);
+	wr_u32(w, c->first);
+	wr_u64(w, c->steps);
+	wr_u64(w, c->groups);
+	put_noise(w, &c->test);
+	put_i128(w, c->enough);
+	put_noise(w, &c->score);
+	put_i128(w, c->penalty);
+	wr_u8(w, c->gaussian);
+	wr_u64(w, c->epsilon.pico);
+	wr_u64(w, c->rho.pico);
+}
+
 static void put_value(struct wr *w, const struct release_value *v, double confidence)
 {
 	wr_u8(w, (uint8_t)v->kind);
@@ -77,6 +92,8 @@ static void put_value(struct wr *w, const struct release_value *v, double confid
 	wr_u64(w, v->shared);
 	if (v->kind == RELEASE_MOMENT)
 		put_moments(w, v);
+	if (v->kind == RELEASE_CLIPPED)
+		put_clip(w, &v->clip);
 	wr_u64(w, v->n_ranks);
 	for (size_t i = 0; i < v->n_ranks; i++)
 		put_decimal(w, v->ranks[i]);
