@@ -185,4 +185,5 @@ void read_server(struct reader *r, const struct yaml_node *root)
 	read_server_section(r, read_get(root, "server"));
 	read_upstream(r, root);
 	read_ledger(r, read_get(root, "ledger"));
+	read_audit(r, read_get(root, "audit"));
 }

@@ -11,6 +11,7 @@
 #include "proxy/present.h"
 #include "proxy/quantum.h"
 #include "proxy/repeat.h"
+#include "proxy/trail.h"
 
 enum phase { PHASE_PLAN, PHASE_CONNECT, PHASE_LEDGER, PHASE_UPSTREAM, PHASE_NOISE, PHASE_POST, PHASES };
 
@@ -24,6 +25,7 @@ struct query {
 	const struct plan *plan;
 	const struct plan *look;          /* accuracy first: what was run and charged before it, or NULL */
 	const struct released **released; /* one a block */
+	struct trail trail;
 	struct upstream_lease *lease;     /* once one is needed, until the answer leaves */
 	struct asked {
 		const struct plan *plan;
@@ -63,6 +65,8 @@ static bool charge(struct query *q, struct error *e)
 	struct charge *items = arena_array(q->arena, plan->n_charges + 1, struct charge);
 	int64_t query_id = 0;
 
+	if (!trail_allowed(&q->trail, plan, e))
+		return false;
 	if (plan->n_charges == 0) /* aggregation rules and public tables spend nothing */
 		return true;
 	if (!items)
@@ -71,7 +75,8 @@ static bool charge(struct query *q, struct error *e)
 		const struct plan_charge *c = &plan->charges[i];
 		items[i] = (struct charge){ .budget = c->budget, .epsilon = c->epsilon, .rho = c->rho, .delta = c->delta, .mechanism = c->mechanism };
 	}
-	return ledger_charge(q->g->ledger, &(struct charges){ .items = items, .n = plan->n_charges }, &entry, &query_id, e);
+	return ledger_charge(q->g->ledger, &(struct charges){ .items = items, .n = plan->n_charges }, &entry, &query_id, e) &&
+	       trail_charged(&q->trail, query_id, e);
 }
 
 /* --- exact rows, and their release ---------------------------------------------------------------------------------------------- */
@@ -133,6 +138,40 @@ static bool read_domains(struct query *q, struct upstream_lease *lease, const st
 	}
 	spec->domains = domains;
 	spec->n_domain = counts;
+	return true;
+}
+
+/* A noised count decides whether anything is released; the refusal tells no more than that it fell short. */
+static bool check_overlap(struct query *q, struct upstream_lease *lease, const struct plan_overlap *o, struct error *e)
+{
+	const struct released *count;
+	struct exact_rows exact;
+	int64_t units;
+
+	if (!upstream_run(lease, o->sql, o->params, o->n_params, q->view->cancelled, q->arena, &exact, e))
+		return false;
+	clock_phase(q, PHASE_UPSTREAM);
+	if (!release_make(&o->spec, &exact, &q->g->random, q->arena, &count, e))
+		return false;
+	clock_phase(q, PHASE_NOISE);
+	if (!number_i64(released_cell(count, 0, 0), INT64_MIN, INT64_MAX, &units))
+		return fail(e, ERR_INTERNAL, "a released count is no number");
+	if (units >= o->table->overlap)
+		return true;
+	fail(e, ERR_RULE, "too few units are shared for an answer about %s.%s joined with another owner's table", o->table->schema, o->table->name);
+	error_rule(e, "overlap");
+	error_detail(e, "Its owner \"%s\" asks for at least %lld; a noised count of them fell short, and the query was charged.", o->table->owner,
+		     (long long)o->table->overlap);
+	return error_hint(e, "Ask with fewer conditions.");
+}
+
+static bool check_overlaps(struct query *q, struct upstream_lease *lease, struct error *e)
+{
+	for (size_t i = 0; i < q->plan->n_blocks; i++) {
+		const struct plan_overlap *o = q->plan->blocks[i].overlap;
+		if (o && !check_overlap(q, lease, o, e))
+			return false;
+	}
 	return true;
 }
 
@@ -262,13 +301,14 @@ static const struct plan *charged_plan(struct query *q)
 
 static bool add_notices(struct query *q, struct result *out, struct error *e)
 {
-	struct notice *notices = arena_array(q->arena, 2, struct notice);
+	struct notice *notices = arena_array(q->arena, 3, struct notice);
 
 	if (!notices)
 		return fail_memory(e);
 	out->notices = notices;
 	if (q->plan->notice)
 		notices[out->n_notices++] = (struct notice){ .severity = "NOTICE", .sqlstate = "00000", .message = q->plan->notice };
+	out->n_notices += trail_notice(&q->trail, &notices[out->n_notices]);
 	if (!q->view->notices || !q->released || !has_noise(q->plan)) /* EXPLAIN releases nothing */
 		return true;
 	const struct plan *told = charged_plan(q);
@@ -344,6 +384,8 @@ static bool answer(struct query *q, struct error *e)
 			return false;
 		x->charged = true;
 	}
+	if (!x->repeat.found && !check_overlaps(q, q->lease, e)) /* what is repeated has passed */
+		return false;
 	if (missing && !release_blocks(q, q->lease, e)) /* public from here on */
 		return false;
 	x->released = q->released;
@@ -403,7 +445,8 @@ static bool run_blocks(struct query *q, struct result *out, struct error *e)
 	if (!check_post(q, e))
 		return false;
 	clock_phase(q, PHASE_POST);
-	bool ok = answer(q, e) && (!q->plan->rough || answer_after_look(q, e)) && post_process(q, out, e);
+	bool ok = answer(q, e) && (!q->plan->rough || answer_after_look(q, e)) && post_process(q, out, e) &&
+		  trail_answered(&q->trail, q->plan, q->released, out, e); /* on disk: it may leave */
 	clock_phase(q, PHASE_POST);
 	return leave_in_time(q, ok, e);
 }
@@ -419,30 +462,49 @@ static bool run_plan(struct query *q, struct result *out, struct error *e)
 	return run_blocks(q, out, e);
 }
 
+static bool run(struct query *q, const struct engine_param *params, size_t n_params, struct result *out, struct error *e)
+{
+	const struct policy *policy = q->g->policy->policy;
+
+	if (!params_read(q->g->sidecar, policy, q->view, q->sql, params, n_params, q->arena, &q->params, e) ||
+	    !plan_make(q->arena, policy, &q->view->plan, q->sql, q->params.plan, n_params, &q->plan, e)) /* reads no data, costs nothing */
+		return false;
+	clock_phase(q, PHASE_PLAN);
+	if (!run_plan(q, out, e) || !add_notices(q, out, e))
+		return false;
+	clock_phase(q, PHASE_POST);
+	log_times(q, out);
+	return true;
+}
+
+/* EXPLAIN, catalogs and constants decide nothing about data: when they fail, that is no refusal. */
+static bool is_decision(const struct query *q)
+{
+	return !q->plan || (q->plan->kind == PLAN_BLOCKS && !q->plan->explain);
+}
+
 bool engine_run(struct engine *g, const struct session_view *s, const char *sql, const struct engine_param *params, size_t n_params,
 		const int16_t *formats, size_t n_formats, struct arena *a, struct result *out, struct error *e)
 {
-	struct query q = { .g = g, .view = s, .sql = sql, .formats = { formats, n_formats }, .arena = a };
+	struct query q = { .g = g, .view = s, .sql = sql, .formats = { formats, n_formats }, .arena = a,
+			   .trail = { .log = s->internal ? NULL : g->audit, .view = s, .sql = sql, .arena = a } };
 	struct result made = { 0 };
-
 	struct session_view own = *s;
 
 	*e = ERROR_INIT;
+	q.trail.params = &q.params;
 	clock_phase(&q, PHASE_PLAN);
 	q.start = q.mark;
 	if (introspect_mentioned(sql, &s->plan)) {
-		q.view = s = &own;
-		if (!introspect_fill(g->ledger, g->policy->policy, a, &own, e))
+		q.view = &own;
+		if (!introspect_fill(g->ledger, g->audit, g->policy->policy, a, &own, e))
 			return false;
 	}
-	if (!params_read(g->sidecar, g->policy->policy, s, sql, params, n_params, a, &q.params, e) ||
-	    !plan_make(a, g->policy->policy, &s->plan, sql, q.params.plan, n_params, &q.plan, e)) /* reads no data, costs nothing */
+	if (!run(&q, params, n_params, &made, e)) {
+		if (is_decision(&q))
+			trail_ended(&q.trail, e);
 		return false;
-	clock_phase(&q, PHASE_PLAN);
-	if (!run_plan(&q, &made, e) || !add_notices(&q, &made, e))
-		return false;
-	clock_phase(&q, PHASE_POST);
-	log_times(&q, &made);
+	}
 	*out = made;
 	return true;
 }

@@ -7,7 +7,7 @@
 enum { DIGEST_BYTES_MAX = 64 << 20, FORMAT = 1, VERSION_ARENA = 64 << 20 };
 
 /* A new field of these decides what is released: it belongs into the digest below. */
-_Static_assert(sizeof(struct release_spec) == 192 && sizeof(struct release_value) == 976 && sizeof(struct plan_charge) == 40, "put the new field into the digest");
+_Static_assert(sizeof(struct release_spec) == 192 && sizeof(struct release_value) == 976 && sizeof(struct clip) == 208 && sizeof(struct plan_charge) == 40, "put the new field into the digest");
 
 /* --- what a question is ------------------------------------------------------------------------------------------------------------ */
 
@@ -138,6 +138,13 @@ static void put_block(struct wr *w, const struct plan_block *b)
 		wr_u8(w, b->domains[i].with_null);
 	}
 	put_spec(w, &b->spec);
+	wr_u8(w, b->overlap != NULL);
+	if (b->overlap) { /* what was released passed it */
+		put_text(w, b->overlap->sql);
+		put_texts(w, b->overlap->params, b->overlap->n_params, 0);
+		put_spec(w, &b->overlap->spec);
+		wr_u64(w, (uint64_t)b->overlap->table->overlap);
+	}
 }
 
 static void put_plan(struct wr *w, const struct plan *plan)
@@ -170,7 +177,7 @@ static void put_plan(struct wr *w, const struct plan *plan)
 /* As nobody in particular: no table of one's own, no account, no settings. */
 static struct session_view nobody(const struct session_view *v)
 {
-	return (struct session_view){ .user = "", .analyst = "", .cancelled = v ? v->cancelled : NULL,
+	return (struct session_view){ .user = "", .analyst = "", .internal = true, .cancelled = v ? v->cancelled : NULL,
 				      .plan = { .analyst = "", .timezone = "UTC", .confidence = 0.95, .now_micros = v ? v->plan.now_micros : 1 } };
 }
 

@@ -30,8 +30,8 @@ def run(text):
 
 
 good = {}
-for name in ("students", "campaign"):
-    text = open(f"examples/{name}/policy.yaml.in").read().replace("@DIR@", "/tmp/x").replace("@PORT@", "6432").replace("@VERIFIER@", "SCRAM-SHA-256$4096:AAAA$AAAA:AAAA")
+for name, file in (("students", "examples/students"), ("campaign", "examples/campaign"), ("encodings", "tests/encodings")):
+    text = open(f"{file}/policy.yaml.in").read().replace("@DIR@", "/tmp/x").replace("@PORT@", "6432").replace("@VERIFIER@", "SCRAM-SHA-256$4096:AAAA$AAAA:AAAA")
     good[name] = text
     code, out = run(text)
     check(f"{name}: the parser accepts it", code == 0, out)
@@ -58,7 +58,7 @@ def collect(node):
 
 collect(schema)
 parsed = set()
-for f in ("load", "read_server", "read_tables", "read_rules", "read_budgets", "read_answers"):
+for f in ("load", "read_server", "read_tables", "read_rules", "read_budgets", "read_audit", "read_keys", "read_answers"):
     for m in re.finditer(r"static const char \*const (?:\w+_)?keys\[\] = \{([^}]*)\}", open(f"policies/{f}.c").read()):
         parsed.add(frozenset(re.findall(r'"([^"]+)"', m.group(1))))
 check("the schema's keys are the parser's keys", parsed == objects, (parsed ^ objects))
@@ -96,6 +96,37 @@ broken("a table twice", "declared twice", lambda p: p["tables"].append(copy.deep
 broken("a unit column that is not there", 'no column "student"', lambda p: p["tables"][0].update(unit={"student": "student"}), shape=False)
 broken("a query that costs more than the budget", "more than the whole budget", lambda p: p["budgets"][0]["per_query"].update(max_epsilon=9), shape=False)
 broken("an analyst who may not query", "lacks the ability query", lambda p: p["budgets"][0].update(analyst="university"), shape=False)
+campaign = yaml.safe_load(good["campaign"])
+
+
+def sealed(name, words, change, shape=True):
+    """A mistake in how columns are sealed, in the campaign's policy."""
+    global base
+    keep, base = base, campaign
+    broken(name, words, change, shape)
+    base = keep
+
+
+def columns(p):
+    return p["tables"][0]["columns"]
+
+
+sealed("an unknown encoding", "encoding cannot be", lambda p: columns(p)["email_fp"].update(encoding="hashed"))
+sealed("a sealed number", "a sealed column has type text", lambda p: columns(p)["note"].update(type="integer"), shape=False)
+sealed("a key of cleartext", "key does not belong to a cleartext column", lambda p: columns(p)["region"].update(key="spring"), shape=False)
+sealed("join settings of a sealed column", "joins does not belong to a sealed column", lambda p: columns(p)["note"].update(joins="any_name"))
+sealed("an unknown join setting", "joins cannot be", lambda p: columns(p)["email_fp"].update(joins="other"))
+sealed("a beacon without bits", 'lacks the key "bits"', lambda p: columns(p)["note"].update(encoding="beacon"))
+sealed("a beacon of too many bits", "bits", lambda p: columns(p)["note"].update(encoding="beacon", bits=33))
+sealed("bits of a fingerprint", "bits does not belong to a fingerprint column", lambda p: columns(p)["email_fp"].update(bits=12))
+sealed("a deterministic column of another format", "format noisegate", lambda p: columns(p)["note"].update(encoding="deterministic", format="c3r"), shape=False)
+sealed("a beacon as unit", "a beacon column cannot be a privacy unit", lambda p: columns(p)["email_fp"].update(encoding="beacon", bits=12) or columns(p)["email_fp"].pop("joins", None), shape=False)
+sealed("a key that is not declared", 'did you mean "spring"', lambda p: p.update(keys={"spring": {}}) or columns(p)["email_fp"].update(key="sprig"), shape=False)
+sealed("a holder who is no member", 'unknown member "nobody"', lambda p: p.update(keys={"spring": {"holders": ["nobody"]}}), shape=False)
+sealed("an overlap of nobody", "minimum", lambda p: p["tables"][0].update(overlap={"minimum": 1}))
+sealed("an overlap without a minimum", 'lacks the key "minimum"', lambda p: p["tables"][0].update(overlap={}))
+sealed("an overlap without noise", "overlap does not belong to the rule public", lambda p: p["tables"].append({"name": "x.y", "owner": "brand", "rule": "public", "overlap": {"minimum": 9}, "columns": {"a": {"type": "text"}}}), shape=False)
+sealed("searching what is no beacon", "is no beacon column", lambda p: p["tables"].append({"name": "x.y", "owner": "brand", "rule": "list", "list": {"columns": ["a"], "joins": [], "beacons": ["a"]}, "columns": {"a": {"type": "text"}}}), shape=False)
 broken("free repeats that nothing ends", 'needs "for" or "version"', lambda p: p.update(answers={"repeat": "free"}), shape=False)
 broken("an end of repeats that are charged", "has no meaning", lambda p: p.update(answers={"for": "1h"}), shape=False)
 broken("repeat is free or charged", "repeat", lambda p: p.update(answers={"repeat": True}))
