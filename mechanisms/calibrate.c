@@ -69,9 +69,13 @@ bool calibrate_gaussian(u128 l2_squared, struct rho rho, struct noise *out, stru
 		return out_of_range(e, "epsilon is too small");
 	if (l2_squared == 0)
 		l2_squared = 1;
-	if (__builtin_mul_overflow(l2_squared, (u128)EPS_ONE, &num))
+	const u128 den = (u128)rho.pico * 2;
+	if (!__builtin_mul_overflow(l2_squared, (u128)EPS_ONE, &num))
+		return round_variance(num, den, out, e);
+	/* so large that dividing first, rounded up, loses nothing: l2^2 > 2^88, den < 2^64 */
+	if (__builtin_mul_overflow(l2_squared / den + 1, (u128)EPS_ONE, &num))
 		return out_of_range(e, "the sensitivity is too large for this epsilon");
-	return round_variance(num, (u128)rho.pico * 2, out, e);
+	return round_variance(num, 1, out, e);
 }
 
 /*

@@ -20,6 +20,19 @@ static long double least_of(long double a, long double b)
 	return a < b ? a : b;
 }
 
+struct eps loss_pure_of_rho(struct rho rho)
+{
+	struct eps lo = { 0 }, hi = { 30 * EPS_ONE };
+
+	while (hi.pico - lo.pico > 1) {
+		struct eps middle = { lo.pico + (hi.pico - lo.pico) / 2 };
+		struct rho cost;
+		bool within = loss_rho_of_pure(middle, &cost) && cost.pico <= rho.pico;
+		*(within ? &lo : &hi) = middle;
+	}
+	return lo;
+}
+
 bool loss_rho_of_laplace(struct eps epsilon, uint64_t sensitivity, struct rho *out)
 {
 	const long double e = (long double)epsilon.pico / (long double)EPS_ONE;

@@ -7,6 +7,7 @@
 struct released {
 	size_t n_rows, n_columns, cap;
 	const char **cells;
+	i128 *bounds; /* of each value */
 };
 
 struct making {
@@ -17,6 +18,7 @@ struct making {
 	struct released *out;
 	struct drawn *drawn; /* of each value, for the row at hand */
 	struct select_table table; /* SELECT_OPTIMAL */
+	size_t *chosen;            /* RELEASE_CLIPPED: the step of each value's bound */
 };
 
 static bool bad_cell(struct error *e)
@@ -107,8 +109,50 @@ static bool draw_moments(const struct making *m, size_t row, const struct releas
 	return moments_release(&v->moment_bounds, v->n_parts, plain, v->parts, m->rng, &d->moments, e);
 }
 
-static bool draw(const struct making *m, size_t row, const struct release_value *v, struct drawn *d, struct error *e)
+/* Bounds are found over all rows at once: what a unit adds is bounded alike everywhere, and small groups need not find one by themselves. */
+static bool choose_bounds(struct making *m, struct error *e)
 {
+	const struct release_spec *s = m->spec;
+
+	m->chosen = arena_array(m->arena, s->n_values + 1, size_t);
+	m->out->bounds = arena_array(m->arena, s->n_values + 1, i128);
+	if (!m->chosen || !m->out->bounds)
+		return fail_memory(e);
+	for (size_t i = 0; i < s->n_values; i++) {
+		const struct release_value *v = &s->values[i];
+		i128 above[CLIP_STEPS_MAX] = { 0 };
+		struct clip_buckets b;
+		if (v->kind != RELEASE_CLIPPED || v->shared > 0)
+			continue;
+		for (size_t row = 0; row < m->rows->n_rows; row++) {
+			if (!clip_read(&v->clip, exact_cell(m, row, v->column), &b, e) || !clip_count_above(&v->clip, &b, above, e))
+				return false;
+		}
+		if (!clip_choose(&v->clip, above, m->rng, &m->chosen[i], e))
+			return false;
+		m->out->bounds[i] = clip_bound(&v->clip, m->chosen[i]);
+	}
+	return true;
+}
+
+static bool draw_clipped(const struct making *m, size_t row, size_t value, struct drawn *d, struct error *e)
+{
+	const struct release_value *v = &m->spec->values[value];
+	struct clip_buckets b;
+	i128 exact, sample;
+
+	if (!clip_read(&v->clip, row == SIZE_MAX ? NULL : exact_cell(m, row, v->column), &b, e) || !clip_sum(&v->clip, &b, m->chosen[value], &exact, e) ||
+	    !clip_noise(&v->clip, m->out->bounds[value], &d->noise, e) || !noise_sample(&d->noise, m->rng, &sample, e))
+		return false;
+	return __builtin_add_overflow(exact, sample, &d->x) ? bad_cell(e) : true;
+}
+
+static bool draw(const struct making *m, size_t row, size_t value, struct drawn *d, struct error *e)
+{
+	const struct release_value *v = &m->spec->values[value];
+
+	if (v->kind == RELEASE_CLIPPED)
+		return draw_clipped(m, row, value, d, e);
 	if (v->kind == RELEASE_MOMENT)
 		return draw_moments(m, row, v, d, e);
 	if (v->kind == RELEASE_QUANTILE)
@@ -128,7 +172,7 @@ static bool release_one(const struct making *m, size_t row, size_t value, const 
 		return true;
 	}
 	const bool drawn = m->spec->selection == SELECT_THRESHOLD && m->spec->units_value == value + 1; /* to select the row */
-	if (v->shared == 0 && !drawn && !draw(m, row, v, &m->drawn[value], e))
+	if (v->shared == 0 && !drawn && !draw(m, row, value, &m->drawn[value], e))
 		return false;
 	const size_t source = v->shared == 0 ? value : v->shared - 1;
 	return shown_text(m->arena, v, &m->spec->values[source], &m->drawn[source], m->spec->confidence, out) ? true : bad_cell(e);
@@ -282,7 +326,7 @@ static bool noised_units(struct making *m, size_t row, i128 *out, struct error *
 	if (s->units_value == 0)
 		return noised(m, row, s->units_column, &s->units_noise, out, e);
 	struct drawn *d = &m->drawn[s->units_value - 1];
-	if (!draw(m, row, &s->values[s->units_value - 1], d, e))
+	if (!draw(m, row, s->units_value - 1, d, e))
 		return false;
 	*out = d->x;
 	return true;
@@ -337,6 +381,7 @@ static void check_spec(const struct release_spec *s)
 		BUG_IF(s->private_noise == (v->kind == RELEASE_EXACT));
 		BUG_IF(v->kind != RELEASE_EXACT && v->grid.digits < 1);
 		BUG_IF(v->format == FORMAT_INT8 && (v->kind == RELEASE_AVG || (v->grid.scale != 0 && v->kind != RELEASE_MOMENT)));
+		BUG_IF(v->kind == RELEASE_CLIPPED && (v->clip.steps < 1 || v->clip.steps > CLIP_STEPS_MAX));
 		BUG_IF(v->extra_scale < 0 || v->extra_scale > 12 || (v->kind == RELEASE_AVG && v->lo > v->hi));
 		BUG_IF(v->shared > i || (v->shared > 0 && (s->values[v->shared - 1].kind != v->kind || s->values[v->shared - 1].shared > 0)));
 		BUG_IF((v->end != END_VALUE || v->kind == RELEASE_QUANTILE) && !(s->confidence > 0 && s->confidence < 1));
@@ -377,6 +422,8 @@ bool release_make(const struct release_spec *spec, const struct exact_rows *rows
 	m.out->n_columns = spec->n_keys + spec->n_values;
 	if (spec->selection == SELECT_OPTIMAL && !select_table_make(&spec->law, a, &m.table, e))
 		return false;
+	if (!choose_bounds(&m, e))
+		return false;
 	bool single = spec->selection == SELECT_ALL && spec->n_keys == 0;
 	bool ok = single ? add_row(&m, NULL, rows->n_rows > 0 ? 0 : SIZE_MAX, e)
 			 : spec->selection == SELECT_ALL ? release_domains(&m, e) : release_rows(&m, e);
@@ -400,4 +447,10 @@ const char *released_cell(const struct released *r, size_t row, size_t column)
 {
 	BUG_IF(row >= r->n_rows || column >= r->n_columns);
 	return r->cells[row * r->n_columns + column];
+}
+
+i128 released_bound(const struct released *r, size_t value)
+{
+	BUG_IF(value >= r->n_columns);
+	return r->bounds[value];
 }

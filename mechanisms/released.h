@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/number.h"
 #include "base/random.h"
+#include "mechanisms/clip.h"
 #include "mechanisms/moments.h"
 #include "mechanisms/noise.h"
 #include "mechanisms/quantile.h"
@@ -34,7 +35,8 @@ enum release_kind {
 	RELEASE_AVG,   /* inputs: count n, centred sum S of (2x - (lo + hi)) in grid units; both noised; mean = (lo+hi)/2 + S/(2n), clamped to [lo, hi], n at least 1 */
 	RELEASE_MOMENT, /* inputs: the plain parts of mechanisms/moments.h, n_parts columns; a statistic of them */
 	RELEASE_QUANTILE, /* input: a histogram "index:count,..." with ascending indices; the value lo + index of a rank, in grid units */
-	RELEASE_EXACT  /* input: any cell, passed through unchanged; only in a release without differential privacy (aggregation rule) */
+	RELEASE_EXACT, /* input: any cell, passed through unchanged; only in a release without differential privacy (aggregation rule) */
+	RELEASE_CLIPPED /* input: sums of units by magnitude (mechanisms/clip.h); their sum under a bound that is found privately over all rows of the release, noised for that bound */
 };
 
 enum release_format { FORMAT_INT8, FORMAT_DECIMAL, FORMAT_FLOAT8, FORMAT_ASIS };
@@ -46,7 +48,7 @@ struct release_value {
 	enum release_kind kind;
 	enum release_format format; /* FORMAT_INT8 saturates to the int8 range; FORMAT_ASIS only with RELEASE_EXACT */
 	size_t column;              /* of its (first) input in the exact rows; RELEASE_AVG: the sum is in column + 1 */
-	struct noise noise;         /* of the count or sum; RELEASE_AVG: of the count */
+	struct noise noise;         /* of the count or sum; RELEASE_AVG: of the count; RELEASE_CLIPPED: of a sum at the widest bound */
 	struct noise noise_sum;     /* RELEASE_AVG only */
 	struct decimal grid;        /* value of one grid unit (COUNT: 1) */
 	i128 lo, hi;                /* RELEASE_AVG: bounds of x in grid units */
@@ -58,6 +60,8 @@ struct release_value {
 	size_t n_parts;
 	struct moments_bounds moment_bounds;
 	struct moments_noise parts[MOMENT_PARTS];
+	/* RELEASE_CLIPPED */
+	struct clip clip;
 	/* RELEASE_QUANTILE; noise is that of each node */
 	struct quantile_grid tree;
 	const struct decimal *ranks; /* of all values that share the draw */
@@ -121,5 +125,8 @@ size_t released_columns(const struct released *r);
 
 /* Text of a cell in PostgreSQL's text format, or NULL for SQL NULL. */
 const char *released_cell(const struct released *r, size_t row, size_t column);
+
+/* RELEASE_CLIPPED: the bound that was found for a value of the spec, in grid units; public as all of a release.  0 for other kinds. */
+i128 released_bound(const struct released *r, size_t value);
 
 #endif

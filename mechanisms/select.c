@@ -82,17 +82,9 @@ bool select_law_pure(struct eps price, uint64_t groups, struct delta delta, uint
 
 bool select_law_zcdp(struct rho price, uint64_t groups, struct delta delta, uint64_t minimum, struct select_law *out)
 {
-	struct eps lo = { 0 }, hi = epsilon_most;
-	const uint64_t one = price.pico / groups;
-
-	while (hi.pico - lo.pico > 1) {
-		struct eps middle = { lo.pico + (hi.pico - lo.pico) / 2 };
-		struct rho cost;
-		bool within = loss_rho_of_pure(middle, &cost) && cost.pico <= one;
-		*(within ? &lo : &hi) = middle;
-	}
 	struct eps all;
-	if (__builtin_mul_overflow(lo.pico, groups, &all.pico))
+
+	if (__builtin_mul_overflow(loss_pure_of_rho((struct rho){ price.pico / groups }).pico, groups, &all.pico))
 		return false;
 	return select_law_pure(all, groups, delta, minimum, out);
 }

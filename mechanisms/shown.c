@@ -135,6 +135,6 @@ bool shown_text(struct arena *a, const struct release_value *v, const struct rel
 	else if (v->kind == RELEASE_AVG)
 		*out = v->end == END_VALUE ? average(a, v, d->x, d->sum) : average_end(a, v, source, d, confidence);
 	else
-		*out = in_units(a, v, away(d->x, &source->noise, confidence, v->end));
+		*out = in_units(a, v, away(d->x, v->kind == RELEASE_CLIPPED ? &d->noise : &source->noise, confidence, v->end));
 	return *out != NULL;
 }

@@ -6,7 +6,8 @@
 
 /* What one value drew for one row. */
 struct drawn {
-	i128 x, sum;                /* COUNT, SUM: x; AVG: count and centred sum */
+	i128 x, sum;                /* COUNT, SUM, CLIPPED: x; AVG: count and centred sum */
+	struct noise noise;         /* CLIPPED: what was drawn */
 	struct moments moments;     /* MOMENT */
 	struct quantile *quantiles; /* QUANTILE, one for each rank */
 };

@@ -122,6 +122,38 @@ static bool take_bounds(const struct block *b, const struct expr *x, const char 
 	}
 }
 
+/* What one unit may add to a sum, in the sum's own unit, from which on its bound is found privately unless the analyst says otherwise. */
+static const double wide_sum = 1e6;
+
+/* Where nothing bounds a summand, one unit may add this many grid units. */
+#define UNBOUNDED_SUM ((i128)1 << 48)
+
+static double widest(const struct block *b, const struct aggregate *g)
+{
+	const i128 reach = -g->lo > g->hi ? -g->lo : g->hi;
+
+	return (double)reach * (double)b->max_rows * decimal_double(g->grid);
+}
+
+/* Bounds of a sum: given ones, or such as only keep the numbers small while a private one is found. */
+static bool sum_bounds(struct block *b, struct aggregate *g, int location, struct error *e)
+{
+	const enum bounds_choice choice = b->planning->settings->bounds;
+	const bool known = g->arg->range.known, possible = choice != BOUNDS_POLICY && !b->owner_moves;
+
+	if (known || !possible) {
+		if (!take_bounds(b, g->arg, g->function, location, (i128)1 << 54, &g->grid, &g->lo, &g->hi, e))
+			return false;
+		g->clipped = possible && (choice == BOUNDS_PRIVATE || widest(b, g) >= wide_sum) && (i128)b->max_rows <= CLIP_CAP_MAX / ((i128)1 << 54);
+		return true;
+	}
+	g->grid = type_is_integer(g->arg->type) ? (struct decimal){ 1, 0 } : g->arg->range.grid.digits > 0 ? g->arg->range.grid : (struct decimal){ 1, 2 };
+	g->hi = UNBOUNDED_SUM / b->max_rows;
+	g->lo = -g->hi;
+	g->clipped = true;
+	return true;
+}
+
 static bool bind_bounds(struct block *b, struct aggregate *g, int location, struct error *e)
 {
 	const bool moment = g->kind == AGGREGATE_MOMENT;
@@ -129,6 +161,8 @@ static bool bind_bounds(struct block *b, struct aggregate *g, int location, stru
 
 	if (!b->dp || (g->kind != AGGREGATE_SUM && g->kind != AGGREGATE_AVG && g->kind != AGGREGATE_QUANTILE && !moment))
 		return true;
+	if (g->kind == AGGREGATE_SUM)
+		return sum_bounds(b, g, location, e);
 	if (!take_bounds(b, g->arg, g->function, location, width, &g->grid, &g->lo, &g->hi, e))
 		return false;
 	return !g->arg_y || take_bounds(b, g->arg_y, g->function, location, width, &g->grid_y, &g->lo_y, &g->hi_y, e);

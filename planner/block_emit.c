@@ -345,13 +345,15 @@ static void emit_ranked(struct emit *m, const struct block *b)
 	wr_fmt(&m->w, "), $%d::pg_catalog.int8)", seed(m));
 	for (size_t i = 0; i < b->n_keys; i++)
 		wr_fmt(&m->w, ", q.k%zu", i + 1);
-	wr_str(&m->w, ") AS r FROM (");
+	wr_str(&m->w, ") AS r");
+	emit_clip_buckets(m, b);
+	wr_str(&m->w, " FROM (");
 	emit_inner(m, b);
 	wr_str(&m->w, ") AS q");
 }
 
 /* The exact value of a group from the partials of its units. */
-static void emit_total(struct emit *m, const struct aggregate *g, size_t number)
+static void emit_total(struct emit *m, const struct block *b, const struct aggregate *g, size_t number)
 {
 	static const char items[] = "pg_catalog.unnest(pg_catalog.string_to_array(pg_catalog.string_agg(g.p%zu, ','), ',')) AS w";
 
@@ -366,6 +368,10 @@ static void emit_total(struct emit *m, const struct aggregate *g, size_t number)
 			      " FROM (SELECT pg_catalog.substr(w, 17)::pg_catalog.int8 AS i, pg_catalog.count(*) AS n FROM ");
 		wr_fmt(&m->w, items, number);
 		wr_str(&m->w, " GROUP BY 1) AS h)");
+		return;
+	}
+	if (g->clipped) {
+		emit_clipped_total(m, b, g, number);
 		return;
 	}
 	size_t parts = g->kind == AGGREGATE_AVG ? 2 : g->kind == AGGREGATE_MOMENT ? g->n_parts : 1;
@@ -389,14 +395,21 @@ static void emit_protected(struct emit *m, const struct block *b, bool ranked, b
 		if (b->aggregates[i].shared > 0)
 			continue;
 		wr_str(&m->w, separator);
-		emit_total(m, &b->aggregates[i], i + 1);
+		emit_total(m, b, &b->aggregates[i], i + 1);
 		separator = ", ";
 	}
 	wr_str(&m->w, " FROM (");
-	if (ranked)
+	if (ranked) {
 		emit_ranked(m, b);
-	else
+	} else if (block_has_clipped(b)) {
+		wr_str(&m->w, "SELECT q.*");
+		emit_clip_buckets(m, b);
+		wr_str(&m->w, " FROM (");
 		emit_inner(m, b);
+		wr_str(&m->w, ") AS q OFFSET 0"); /* once a unit, not once an aggregate */
+	} else {
+		emit_inner(m, b);
+	}
 	wr_str(&m->w, ") AS g");
 	if (ranked) {
 		wr_str(&m->w, " WHERE g.r OPERATOR(pg_catalog.<=) ");

@@ -31,6 +31,7 @@ struct aggregate {
 	i128 lo, hi;
 	struct decimal grid_y;
 	i128 lo_y, hi_y;
+	bool clipped;        /* SUM: its bound is found privately */
 	bool distinct;       /* sum(DISTINCT x): exact releases only */
 	enum moment what;    /* MOMENT */
 	size_t n_parts;      /* MOMENT: that it and all that share its draw need */
@@ -115,6 +116,15 @@ MUST_CHECK bool selection_choose(const struct block *b, struct delta delta, cons
 
 /* The rule in words; NULL when memory runs out. */
 const char *selection_text(struct arena *a, const struct plan_block *b);
+
+/* Some sum's bound is found privately. */
+bool block_has_clipped(const struct block *b);
+
+/* ", width_bucket(...) AS b1" for each such sum q.p1 of a unit: its bucket, whose thresholds are the bounds plus one, as sums are whole. */
+void emit_clip_buckets(struct emit *m, const struct block *b);
+
+/* The buckets of a sum that hold a unit, as text: bucket:count:total:sign,... */
+void emit_clipped_total(struct emit *m, const struct block *b, const struct aggregate *g, size_t number);
 
 /* SQL of the block; fills sql, params, seed_param. ranked: at most max_groups groups a unit are sampled. */
 MUST_CHECK bool block_emit(struct block *b, bool ranked, bool count_units, struct plan_block *out, struct error *e);

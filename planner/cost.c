@@ -94,6 +94,10 @@ static bool value_noise(struct block *b, size_t index, const struct part_price *
 		return moment_noise(b, g, p, v, e);
 	if (g->kind == AGGREGATE_QUANTILE)
 		return quantile_noise(b, g, index, p, v, e);
+	if (g->clipped) {
+		const struct clip_price price = { .gaussian = p->gaussian, .epsilon = p->epsilon, .rho = p->rho, .groups = p->groups };
+		return clip_plan((i128)linf, &price, &v->clip, e) && clip_noise(&v->clip, v->clip.cap, &v->noise, e);
+	}
 	if (g->kind != AGGREGATE_AVG)
 		return part_noise(p, linf, 1, &v->noise, e);
 	u128 spread = rows * (u128)(g->hi - g->lo) * (b->owner_moves ? 2 : 1);
@@ -106,7 +110,7 @@ static enum release_kind kind_of(const struct aggregate *g)
 {
 	switch (g->kind) {
 	case AGGREGATE_SUM:
-		return RELEASE_SUM;
+		return g->clipped ? RELEASE_CLIPPED : RELEASE_SUM;
 	case AGGREGATE_AVG:
 		return RELEASE_AVG;
 	case AGGREGATE_MOMENT:
@@ -160,6 +164,7 @@ static bool make_values(struct block *b, const struct part_price *p, size_t firs
 			v->column = from->column;
 			v->noise = from->noise;
 			v->noise_sum = from->noise_sum;
+			v->clip = from->clip;
 			v->rank = g->rank_at;
 			*c = columns[b->n_keys + g->shared - 1];
 			c->name = g->name;

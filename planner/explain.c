@@ -66,6 +66,14 @@ static void explain_value(struct lines *l, const struct plan_settings *s, const 
 		    (unsigned long long)v->tree.buckets, scale_text(l->arena, &v->noise), v->n_ranks, v->n_ranks == 1 ? "" : "s");
 		return;
 	}
+	if (v->kind == RELEASE_CLIPPED) {
+		const double most = (double)v->clip.cap, unit = decimal_double(v->grid);
+		add(l, "  %s: what one unit adds is bounded privately, out of a quarter of its price, by one of %zu bounds from %.6g to %.6g; expected ±%.4g times that bound (%g%%)",
+		    c->label, v->clip.steps, (double)clip_bound(&v->clip, 0) * unit, most * unit, noise_half_width(&v->noise, s->confidence) / most, s->confidence * 100);
+		add(l, "    among fewer than about %.0f units none is found and %.6g holds; SET noisegate.bounds = 'policy' takes the declared bounds", (double)v->clip.enough,
+		    most * unit);
+		return;
+	}
 	if (v->kind == RELEASE_AVG) {
 		add(l, "  %s: noised count (%s) and noised centred sum (%s); the interval depends on the noised count", c->label,
 		    scale_text(l->arena, &v->noise), scale_text(l->arena, &v->noise_sum));
@@ -187,6 +195,13 @@ bool explain_json(struct wr *w, const struct plan_block *b)
 		for (size_t j = 1; v->kind == RELEASE_MOMENT && j < v->n_parts; j++) {
 			json_noise(w, &v->parts[j].noise, 0);
 			wr_str(w, ",");
+		}
+		if (v->kind == RELEASE_CLIPPED) {
+			wr_str(w, "{\"bound\":");
+			json_noise(w, &v->clip.test, 1);
+			wr_str(w, ",\"scores\":");
+			json_noise(w, &v->clip.score, 1);
+			wr_fmt(w, ",\"bounds\":%zu},", v->clip.steps);
 		}
 		json_noise(w, &v->noise, b->columns[b->spec.n_keys + i].linf);
 		if (v->kind == RELEASE_AVG) {

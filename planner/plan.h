@@ -19,6 +19,9 @@
 
 /* --- what goes in ----------------------------------------------------------------------------------------------------- */
 
+/* Of sums: those of the policy and the query, or such as are found privately (mechanisms/clip.h).  AUTO: found where the others are missing or wide. */
+enum bounds_choice { BOUNDS_AUTO, BOUNDS_POLICY, BOUNDS_PRIVATE };
+
 enum noise_choice { MECHANISM_AUTO, MECHANISM_LAPLACE, MECHANISM_GAUSSIAN };
 
 struct plan_settings {
@@ -32,6 +35,7 @@ struct plan_settings {
 	bool error_percent;             /* it is a share of each value (5%: 0.05), not in the values' own units */
 	const struct plan_look *look;   /* what a first look showed; NULL: there was none */
 	enum noise_choice mechanism;
+	enum bounds_choice bounds;
 	int64_t now_micros;             /* now(), since 1970-01-01 00:00 UTC; 0: not known, and refused */
 	double confidence;              /* of reported intervals, default 0.95 */
 };

@@ -23,6 +23,22 @@ static bool mean_half_width(const struct plan_block *b, const struct released *r
 	return false;
 }
 
+static void put_clipped(struct wr *w, const struct plan_block *b, const struct released *r, size_t value, double confidence)
+{
+	const struct release_value *v = &b->spec.values[value];
+	const char *label = b->columns[b->spec.n_keys + value].label;
+	const i128 bound = released_bound(r, value);
+	struct noise noise;
+	struct error ignored = ERROR_INIT;
+
+	if (!clip_noise(&v->clip, bound, &noise, &ignored)) { /* it was drawn from */
+		wr_fmt(w, "%s: see noise_low, noise_high", label);
+		return;
+	}
+	const double unit = decimal_double(v->grid);
+	wr_fmt(w, "%s ±%.4g with at most %.6g of one unit, a bound found privately", label, noise_half_width(&noise, confidence) * unit, (double)bound * unit);
+}
+
 static void put_figures(struct wr *w, const struct plan *plan, const struct released *const *released, double confidence)
 {
 	size_t shown = 0;
@@ -41,6 +57,8 @@ static void put_figures(struct wr *w, const struct plan *plan, const struct rele
 			wr_str(w, shown++ ? ", " : " ");
 			if (block->spec.values[i].kind == RELEASE_COUNT || block->spec.values[i].kind == RELEASE_SUM)
 				wr_fmt(w, "%s ±%.4g", c->label, c->half_width);
+			else if (block->spec.values[i].kind == RELEASE_CLIPPED)
+				put_clipped(w, block, released[b], i, confidence);
 			else if (block->spec.values[i].kind == RELEASE_AVG && mean_half_width(block, released[b], i, confidence, &mean))
 				wr_fmt(w, "%s about ±%.4g", c->label, mean);
 			else

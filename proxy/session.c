@@ -152,6 +152,13 @@ static struct decimal error_of(const struct settings *st, bool *percent)
 	return d;
 }
 
+static enum bounds_choice bounds_of(const struct settings *st)
+{
+	const char *v = settings_get(st, SETTING_NG_BOUNDS);
+
+	return text_eq(v, "policy") ? BOUNDS_POLICY : text_eq(v, "private") ? BOUNDS_PRIVATE : BOUNDS_AUTO;
+}
+
 static struct delta delta_of(const struct settings *st)
 {
 	struct decimal d;
@@ -207,6 +214,7 @@ bool session_view_make(struct session *s, struct session_view *out, struct error
 	v.plan.delta = delta_of(st);
 	v.plan.error = error_of(st, &v.plan.error_percent);
 	v.plan.mechanism = mechanism_of(st);
+	v.plan.bounds = bounds_of(st);
 	v.plan.confidence = confidence_of(st);
 	v.plan.now_micros = now_micros();
 	v.notices = text_eq(settings_get(st, SETTING_NG_NOTICES), "on");

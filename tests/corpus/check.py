@@ -19,7 +19,7 @@ port, upstream, mode, tool, policy = sys.argv[1:6]
 FOLDER = os.path.dirname(__file__)
 PATH = "shop, media, office"
 OK, NO_ROWS, FAILED = pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK, pq.ExecStatus.FATAL_ERROR
-KINDS = ["count", "sum", "avg", "moments", "quantile", "exact"]
+KINDS = ["count", "sum", "avg", "moments", "quantile", "exact", "sum with a private bound"]
 passed = failed = 0
 
 

@@ -104,6 +104,22 @@ static bool is_ours(const char *s)
 	return strlen(s) <= 12 && strspn(s, "abcdefghijklmnopqrstuvw_0123456789") == strlen(s);
 }
 
+/* Strings of the analyst are parameters.  What stands in the text is ours: short words, and the patterns of casts from text. */
+static bool is_our_literal(const char *s)
+{
+	static const char *const patterns[] = {
+		"^ *[-+]?[0-9]{1,30} *\\Z",
+		"^ *[-+]?([0-9]{1,30}([.][0-9]{0,30})?|[.][0-9]{1,30}) *\\Z",
+		"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\\Z",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+		if (strcmp(s, patterns[i]) == 0)
+			return true;
+	}
+	return strlen(s) <= 24;
+}
+
 static bool check(void *ctx, Node *n, struct error *e)
 {
 	const char *sql = ctx;
@@ -134,8 +150,8 @@ static bool check(void *ctx, Node *n, struct error *e)
 				complain(sql, "name");
 		}
 		break;
-	case PG_QUERY__NODE__NODE_A_CONST: /* strings of the analyst are parameters; what stands in the text is ours */
-		if (n->a_const->val_case == PG_QUERY__A__CONST__VAL_SVAL && strlen(n->a_const->sval->sval) > 24)
+	case PG_QUERY__NODE__NODE_A_CONST:
+		if (n->a_const->val_case == PG_QUERY__A__CONST__VAL_SVAL && !is_our_literal(n->a_const->sval->sval))
 			complain(sql, "literal");
 		break;
 	case PG_QUERY__NODE__NODE_LOCKING_CLAUSE:

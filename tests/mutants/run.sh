@@ -57,7 +57,15 @@ a centred sum is not capped~planner/block_emit.c~s/emit_capped_sum(m, g, row, -r
 rows of a list without a join~planner/rule_rows.c~s/if (!rule_reaches_own(b, s))/if (0)/~rules
 columns of a custom rule come out~planner/rule_custom.c~s/if (is_custom(x) \&\& column_set_has(/if (0 \&\& column_set_has(/~rules
 exact rules beside noise~planner/rules.c~s/if (b->dp \&\& exact)/if (0)/~rules
-a fingerprint may be compared with text~planner/bind_type.c~s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/~planner'
+a fingerprint may be compared with text~planner/bind_type.c~s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/~planner
+a row'"'"'s tag is not checked~crypto/unseal_row.c~s/if (native_tag_check(u->native, f.text, f.n, &why))/if (1)/~c3r
+removed rows go unnoticed~crypto/unseal.c~s/(uint64_t)g->rows == g->sealed_rows/1/~c3r
+rows may be copied~crypto/unseal.c~s/return a\[i\] < b\[i\];/return true;/~c3r
+sealed cells are not bound to their row~crypto/unseal_row.c~s/return mem_equal(u->places\[k\].row, at.row, sizeof(at.row)) ? true/return true ? true/~c3r
+the associated data leave out the collaboration~crypto/native.c~s/EVP_CipherUpdate(w->gcm, NULL, \&length, (const uint8_t \*)w->collaboration, UUID) == 1 \&\&//~c3r
+deterministic NULLs are equal~crypto/native.c~s/if (!rng_fill(r, random, sizeof(random)))/mem_wipe(random, sizeof(random)); if (0)/~c3r
+unverified rows reach standard output~proxy/cli_seal_files.c~s/out->f = hold ? out->held : stdout;/out->f = stdout;/~c3r
+the pad forgets the type byte~crypto/seal.c~s/? 0 : 1) : f->n + 1;/? 0 : 1) : f->n;/~c3r'
 
 printf '%-52s %-18s %s\n' mutant suite result
 tree() { rm -rf "$work/tree" && mkdir "$work/tree" && git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$work/tree" && cp -r build "$work/tree/build"; }

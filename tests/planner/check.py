@@ -64,7 +64,7 @@ REFUSED = """42501 SELECT * FROM people
 42501 SELECT count(*) FROM people p WHERE EXISTS (SELECT 1 FROM orders o WHERE o.id = p.id AND p.n4 > 3)
 42501 SELECT count(*) FROM people WHERE n4 IN (SELECT count(*) FROM orders)
 42501 SELECT count(*) FROM items WHERE label IN (SELECT part FROM lines)
-42501 SELECT sum(s) FROM (SELECT id, sum(n8) AS s FROM people GROUP BY id) x
+42501 SELECT avg(s) FROM (SELECT id, sum(n8) AS s FROM people GROUP BY id) x
 42501 SELECT count(*) FROM (SELECT id, array_agg(n4) AS a FROM people GROUP BY id) x
 42803 SELECT sum(n4) FROM (SELECT id, n4 FROM people GROUP BY id) x
 42501 SELECT count(*) FROM (SELECT id FROM people UNION SELECT id FROM orders) x
@@ -91,7 +91,7 @@ REFUSED = """42501 SELECT * FROM people
 22P02 SELECT count(*) FROM people WHERE n4 > 'abc'
 42804 SELECT count(*) FROM people WHERE n4
 42804 SELECT count(*) FROM people WHERE city = 3
-42501 SELECT sum(n8) FROM people
+42501 SELECT avg(n8) FROM people
 42501 SELECT avg(n8) FROM people
 42501 SELECT sum(id) FROM people
 42501 SELECT min(n8) FROM people

@@ -106,6 +106,11 @@ static void print_block(struct wr *w, const struct plan_block *b)
 		number_put_i128(w, b->columns[b->spec.n_keys + i].linf_sum);
 		wr_fmt(w, ",\"shared\":%zu,\"parts\":%zu,\"width_x\":%lld,\"width_y\":%lld", v->shared, v->n_parts,
 		       (long long)(v->moment_bounds.hi_x - v->moment_bounds.lo_x), (long long)(v->moment_bounds.hi_y - v->moment_bounds.lo_y));
+		if (v->kind == RELEASE_CLIPPED) {
+			print_noise(w, ",\"test\":", &v->clip.test, 0);
+			print_noise(w, ",\"score\":", &v->clip.score, 0);
+			wr_fmt(w, ",\"first\":%u,\"steps\":%zu", v->clip.first, v->clip.steps);
+		}
 		print_draws(w, v);
 		wr_str(w, "}");
 	}

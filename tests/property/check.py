@@ -33,12 +33,15 @@ class Column:
         if kind in ("integer", "numeric", "float"):
             low = rnd.choice([-50, -10, 0, 0, 3])
             self.bounds = (low, low + rnd.choice([1, 10, 100]))
+        self.bounded = True
+        if self.bounds and rnd.random() < 0.2:  # sums find their bounds privately
+            self.bounds, self.bounded = rnd.choice([((0, 10 ** 11), True), ((-10 ** 7, 10 ** 9), True), ((-100, 100), False)])
         self.grid = rnd.choice(["0.01", "0.5", "1", "0.05"])
         self.values = kind == "word" and rnd.random() < 0.5
 
     def policy(self):
         text = f"{self.name}: {{ type: {POLICY_TYPES.get(self.kind, self.kind)}"
-        if self.bounds:
+        if self.bounds and self.bounded:
             text += f", bounds: [{self.bounds[0]}, {self.bounds[1]}]"
         if self.kind in ("numeric", "float"):
             text += f", grid: {self.grid}"
@@ -322,6 +325,26 @@ def histogram(r, v):
     return {i: int(n) for i, n in (p.split(":") for p in (r[v["column"]] or "").split(",") if p)} if r else {}
 
 
+def clip_bounds(v):
+    return [2 ** (v["first"] + i) for i in range(v["steps"] - 1)] + [v["linf"]]
+
+
+def clipped(r, v):
+    """For each bound, how many sums are beyond it and the sum of all clamped to it."""
+    entries = [tuple(map(int, e.split(":"))) for e in (r[v["column"]] or "").split(",") if e] if r else []
+    return [(sum(n for j, n, _, _ in entries if j > i), sum(s if j <= i else d * bound for j, _, s, d in entries)) for i, bound in enumerate(clip_bounds(v))]
+
+
+def clip_fault(x, y, v):
+    """One person has one sum in a group: counts move by at most one, all the same way, and each clamped sum by at most its bound."""
+    ways = set()
+    for (above, total), (above2, total2), bound in zip(clipped(x, v), clipped(y, v), clip_bounds(v)):
+        ways.add(above - above2)
+        if abs(total - total2) > bound:
+            return f"a sum clipped to {bound} moved by {abs(total - total2)}"
+    return None if ways <= {0, 1} or ways <= {0, -1} else f"counts of sums beyond the bounds moved by {ways}"
+
+
 def broken(block, before, after):
     """What moved further than the plan says, or None; and the largest share of a limit that was used."""
     n, worst, changed = block["keys"], 0.0, 0
@@ -338,6 +361,12 @@ def broken(block, before, after):
                 moved = moved or d > 0
                 if d > block["rows"]:
                     return f"group {k}: a histogram moved by {d}, the plan says {block['rows']}", worst
+                continue
+            if v["kind"] == 6:
+                moved = moved or clipped(x, v) != clipped(y, v)
+                fault = clip_fault(x, y, v)
+                if fault:
+                    return f"group {k}: {fault}", worst
                 continue
             for p, q, limit in zip(parts(x, v), parts(y, v), limits(v, block)):
                 moved = moved or p != q

@@ -44,6 +44,9 @@ ALL = {
     "the noise of the threshold is too small": each_block(lambda b: b["units"] and weaker(b["units"])),
     "optimal selection spends a tenth too much": each_block(lambda b: b.get("law") and b["law"].update(epsilon=b["law"]["epsilon"] * 11 // 10)),
     "optimal selection has twice its delta": each_block(lambda b: b.get("law") and b["law"].update(delta=b["law"]["delta"] * 2)),
+    "a private bound is chosen with too little noise": each_value(lambda v: v["kind"] == 6 and weaker(v["score"])),
+    "whether there are enough units is told with too little noise": each_value(lambda v: v["kind"] == 6 and weaker(v["test"])),
+    "sums of a unit are put into smaller buckets than theirs": each_sql("pg_catalog.abs(q.p", "pg_catalog.sign(q.p"),
     "an account pays too little": underpaid,
     "a table is not charged": lambda p: p["charges"].pop() if len(p["charges"]) > 1 else None,
 }

@@ -6,13 +6,13 @@ import math
 from fractions import Fraction
 
 MARGIN = 1 + 1e-9
-COUNT, SUM, AVG, MOMENTS, QUANTILE = range(5)
+COUNT, SUM, AVG, MOMENTS, QUANTILE, EXACT, CLIPPED = range(7)
 
 
 def limits(v, rows):
     """How far each exact integer of a value may move in one group."""
     x, y = v["width_x"], v["width_y"]
-    return {COUNT: [v["linf"]], SUM: [v["linf"]], AVG: [v["linf"], v["spread"]], QUANTILE: [rows],
+    return {COUNT: [v["linf"]], SUM: [v["linf"]], CLIPPED: [v["linf"]], AVG: [v["linf"], v["spread"]], QUANTILE: [rows],
             MOMENTS: [rows * n for n in (1, x, x * x, y, y * y, x * y)][:v["parts"]]}[v["kind"]]
 
 
@@ -55,6 +55,12 @@ def block_fault(b):
             rho += places * groups * limit * limit * d["den"] / (2 * d["num"])
         else:
             epsilon += Fraction(places * groups * limit * d["den"], d["num"])
+    for v in (v for v in b["values"] if v["kind"] == CLIPPED and not v["shared"]):
+        paid = sum(Fraction(groups * v[c]["den"], v[c]["num"]) for c in ("test", "score"))
+        if b["epsilon"]:
+            epsilon += paid
+        else:
+            rho += float(paid) * math.tanh(float(paid) / 2)
     law = b.get("law")
     if law and b["epsilon"]:
         epsilon += groups * Fraction(law["epsilon"], 10 ** 12)

@@ -47,7 +47,9 @@ def run(sql):
 def stated(sql):
     """What EXPLAIN says before anything is charged: the half-width at 95% of the first noised figure, or how else its error is found."""
     lines = [line for (line,) in proxy.execute("EXPLAIN " + sql).fetchall()]
-    found = [m.group(1) for m in (re.search(r"expected ±(\S+?),? ", line) for line in lines) if m]
+    found = [m.group(1).removesuffix(" times that") for m in (re.search(r"expected ±(\S+?(?=,? )(?: times that)?)", line) for line in lines) if m]
+    if any("bounded privately" in line for line in lines):
+        return "by its bound"
     return "±" + found[0] if found else "exact" if not any("mechanism: discrete" in line for line in lines) else "in noise_low, noise_high"
 
 

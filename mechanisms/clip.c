@@ -1,0 +1,154 @@
+#include "mechanisms/clip.h"
+
+#include "mechanisms/calibrate.h"
+#include "mechanisms/loss.h"
+
+#include <math.h>
+
+/* Of a sum's price the bound takes one part in BOUND_SHARE, and of that the test of enough units one in TEST_SHARE; it allows for so many scales of its noise. */
+enum { BOUND_SHARE = 4, TEST_SHARE = 4, ENOUGH_SCALES = 3 };
+
+void clip_bounds(i128 cap, struct clip *out)
+{
+	unsigned last = 0;
+
+	BUG_IF(cap < 1 || cap > CLIP_CAP_MAX);
+	while ((i128)1 << last < cap)
+		last++;
+	out->cap = cap;
+	out->first = last >= CLIP_STEPS_MAX ? last - CLIP_STEPS_MAX + 1 : 0;
+	out->steps = last - out->first + 1;
+}
+
+i128 clip_bound(const struct clip *c, size_t i)
+{
+	BUG_IF(i >= c->steps);
+	return i + 1 == c->steps ? c->cap : (i128)1 << (c->first + i);
+}
+
+bool clip_noise(const struct clip *c, i128 bound, struct noise *out, struct error *e)
+{
+	u128 l1, l2;
+
+	if (__builtin_mul_overflow((u128)bound, (u128)c->groups, &l1) || __builtin_mul_overflow(l1, (u128)bound, &l2))
+		return fail(e, ERR_BAD_PARAMETER, "the sensitivity is too large");
+	return c->gaussian ? calibrate_gaussian(l2, c->rho, out, e) : calibrate_laplace(l1, c->epsilon, out, e);
+}
+
+bool clip_plan(i128 cap, const struct clip_price *price, struct clip *out, struct error *e)
+{
+	struct clip c = { .groups = price->groups, .gaussian = price->gaussian };
+	struct eps choice = { price->epsilon.pico / BOUND_SHARE };
+	struct noise most;
+
+	clip_bounds(cap, &c);
+	c.rho.pico = price->rho.pico - price->rho.pico / BOUND_SHARE;
+	c.epsilon.pico = price->epsilon.pico - choice.pico;
+	if (price->gaussian) /* the price of test and choice together, as one pure mechanism */
+		choice = loss_pure_of_rho((struct rho){ price->rho.pico / BOUND_SHARE });
+	const struct eps test = { choice.pico / TEST_SHARE }, score = { choice.pico - test.pico };
+	if (!calibrate_laplace(price->groups, test, &c.test, e) || !calibrate_laplace(price->groups, score, &c.score, e) || !clip_noise(&c, cap, &most, e))
+		return false;
+	c.penalty = (i128)ceil(log(4) * (double)c.score.num / (double)c.score.den);
+	c.enough = c.penalty * (i128)c.steps + (i128)(ENOUGH_SCALES * c.test.num / c.test.den);
+	*out = c;
+	return true;
+}
+
+/* --- what the upstream counted ---------------------------------------------------------------------------------------------------- */
+
+static bool bad_cell(struct error *e)
+{
+	return fail(e, ERR_UPSTREAM, "the upstream could not run the query");
+}
+
+/* An integer up to `end`, which is stepped over; 0 ends the text. */
+static bool read_integer(const char **s, char end, i128 *out)
+{
+	const bool negative = **s == '-';
+	i128 v = 0;
+
+	*s += negative;
+	const char *from = *s;
+	for (; **s >= '0' && **s <= '9'; (*s)++) {
+		if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, **s - '0', &v))
+			return false;
+	}
+	if (*s == from || **s != end)
+		return false;
+	*s += end != '\0';
+	*out = negative ? -v : v;
+	return true;
+}
+
+bool clip_read(const struct clip *c, const char *cell, struct clip_buckets *out, struct error *e)
+{
+	const i128 most = (i128)1 << 100;
+	i128 before = -1;
+
+	*out = (struct clip_buckets){ 0 };
+	for (const char *s = cell; s && *s;) {
+		i128 bucket, count, total, sign;
+		if (!read_integer(&s, ':', &bucket) || !read_integer(&s, ':', &count) || !read_integer(&s, ':', &total))
+			return bad_cell(e);
+		const bool last = strchr(s, ',') == NULL;
+		if (!read_integer(&s, last ? '\0' : ',', &sign) || (!last && *s == '\0') || bucket <= before || bucket >= (i128)c->steps)
+			return bad_cell(e);
+		const i128 reach = clip_bound(c, (size_t)bucket);
+		if (count < 1 || count > (i128)1 << 40 || total > most || total < -most || sign > count || sign < -count || total > count * reach || total < -count * reach)
+			return bad_cell(e);
+		out->count[bucket] = count;
+		out->total[bucket] = total;
+		out->sign[bucket] = sign;
+		before = bucket;
+	}
+	return true;
+}
+
+bool clip_count_above(const struct clip *c, const struct clip_buckets *b, i128 above[CLIP_STEPS_MAX], struct error *e)
+{
+	i128 beyond = 0;
+
+	for (size_t i = c->steps; i-- > 0; beyond += b->count[i]) {
+		if (__builtin_add_overflow(above[i], beyond, &above[i]))
+			return bad_cell(e);
+	}
+	return true;
+}
+
+bool clip_sum(const struct clip *c, const struct clip_buckets *b, size_t i, i128 *out, struct error *e)
+{
+	const i128 bound = clip_bound(c, i);
+	i128 sum = 0;
+
+	for (size_t j = 0; j < c->steps; j++) {
+		i128 more = b->total[j];
+		if ((j > i && __builtin_mul_overflow(b->sign[j], bound, &more)) || __builtin_add_overflow(sum, more, &sum))
+			return bad_cell(e);
+	}
+	*out = sum;
+	return true;
+}
+
+/* --- the choice --------------------------------------------------------------------------------------------------------------------- */
+
+bool clip_choose(const struct clip *c, const i128 above[CLIP_STEPS_MAX], const struct rng *r, size_t *chosen, struct error *e)
+{
+	i128 noise, least = 0;
+
+	*chosen = c->steps - 1;
+	if (!noise_sample(&c->test, r, &noise, e))
+		return false;
+	if (above[0] + noise < c->enough)
+		return true;
+	for (size_t i = 0; i < c->steps; i++) {
+		if (!noise_sample(&c->score, r, &noise, e))
+			return false;
+		i128 score = above[i] + c->penalty * (i128)i + noise;
+		if (i > 0 && score >= least)
+			continue;
+		least = score;
+		*chosen = i;
+	}
+	return true;
+}

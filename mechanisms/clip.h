@@ -1,0 +1,85 @@
+/*
+ * A bound on what one unit adds to a sum, found privately, for when no tight one is known.
+ *
+ * Inputs: per-unit (and group) sums c, integers in grid units with |c| <= cap, counted by magnitude: one pass of the upstream gives, for each of the bounds
+ * 2^first, 2^(first+1), ..., cap, how many sums lie in its bucket and what they add up to.  From that follow q(i), how many exceed bound i in magnitude, and
+ * S(i), the sum of all clamped to [-bound i, bound i].
+ *
+ * Mechanism, in two steps.  (1) Are there enough units?  q(0) + Laplace(groups/e1) must reach `enough`; among fewer no bound could be found that is not far too
+ * low, and error bars that follow from it would promise too much: then the declared cap stays.  (2) The bound i that is least in q(i) + penalty i + Laplace(groups/e2),
+ * noise drawn for each i, the lower i on a tie.
+ *   Guarantee: e1 + e2.  One unit changes every q(i) by at most `groups`, all in the same direction (adding or removing all of its sums).  For (2): given the noise of the others, i
+ *   is chosen iff its own noise is at most some integer; one unit moves that integer by at most `groups` either way, as all scores move the same way by at most that
+ *   much, and P[noise <= t] changes by at most e^e2 (the report-noisy-max argument for monotone scores; Dwork, Roth 2014, section 3.3).  Penalties are public.
+ *   Then S(chosen) is released with the noise for a change of at most its bound in each group.
+ * Not for outer joins from which one owner's rows alone may leave: there a unit's sums may move both ways.
+ *
+ * Error: penalty = groups ln 4 / e2, so that a bound k steps too high, which costs 2^k times the noise, has about 4^-k the chance; and a bound is too low only where fewer
+ * than about penalty sums (ten groups/epsilon) lie above it.  With bound 2B at most where B is the largest sum, the noise is 2/(3/4) = 2.7 times that of knowing B; the declared cap does not
+ * matter.  (Race to the top, Dong et al. 2022, answers the largest S(i) less its penalty with L times the noise for L bounds, for L = 37 some hundred times the
+ * error; the sparse vector technique overshoots by many steps in one run out of a hundred, which dominates its mean error; docs/mechanisms.md.)
+ */
+#ifndef NG_MECHANISMS_CLIP_H
+#define NG_MECHANISMS_CLIP_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/random.h"
+#include "base/units.h"
+#include "mechanisms/noise.h"
+
+enum { CLIP_STEPS_MAX = 49 };
+#define CLIP_CAP_MAX ((i128)1 << 62)
+
+struct clip {
+	i128 cap;       /* 1 .. CLIP_CAP_MAX */
+	unsigned first; /* the smallest bound is 2^first, or cap */
+	size_t steps;   /* bounds, 1 .. CLIP_STEPS_MAX */
+	uint64_t groups;
+	struct noise test;  /* of the number of units */
+	i128 enough;
+	struct noise score; /* of each bound's score */
+	i128 penalty;       /* for each step */
+	bool gaussian;      /* the noise of the sum, and its price */
+	struct eps epsilon;
+	struct rho rho;
+};
+
+/* What a sum may spend: a quarter goes to the bound.  For a unit in at most `groups` groups. */
+struct clip_price {
+	bool gaussian;
+	struct eps epsilon;
+	struct rho rho;
+	uint64_t groups;
+};
+
+/* ERR_BAD_PARAMETER when the price is too small for the samplers' range at the cap. */
+MUST_CHECK bool clip_plan(i128 cap, const struct clip_price *price, struct clip *out, struct error *e);
+
+/* Only the bounds of a cap: first and steps. */
+void clip_bounds(i128 cap, struct clip *out);
+
+/* Bound i < steps. */
+i128 clip_bound(const struct clip *c, size_t i);
+
+/* The noise of a sum whose summands are at most `bound`. */
+MUST_CHECK bool clip_noise(const struct clip *c, i128 bound, struct noise *out, struct error *e);
+
+/* What the upstream counted in one group: by bucket, how many sums, their total, and how many positive less negative ones. */
+struct clip_buckets {
+	i128 count[CLIP_STEPS_MAX], total[CLIP_STEPS_MAX], sign[CLIP_STEPS_MAX];
+};
+
+/* "bucket:count:total:sign,..." with ascending buckets below steps; NULL: nothing.  ERR_UPSTREAM (constant text). */
+MUST_CHECK bool clip_read(const struct clip *c, const char *cell, struct clip_buckets *out, struct error *e);
+
+/* Adds to above[i], i < steps, the number of sums beyond bound i. */
+MUST_CHECK bool clip_count_above(const struct clip *c, const struct clip_buckets *b, i128 above[CLIP_STEPS_MAX], struct error *e);
+
+/* The sum of all summands clamped to bound i. */
+MUST_CHECK bool clip_sum(const struct clip *c, const struct clip_buckets *b, size_t i, i128 *out, struct error *e);
+
+/* The choice.  ERR_INTERNAL when the random source fails. */
+MUST_CHECK bool clip_choose(const struct clip *c, const i128 above[CLIP_STEPS_MAX], const struct rng *r, size_t *chosen, struct error *e);
+
+#endif
