@@ -134,6 +134,8 @@ def operators():
         r = budget("top-up", path, *account, "--epsilon", "0.5", "--reason", "the quarter's report")
         check("top-up: the running proxy has it at once", r.returncode == 0 and ask(c) == "answered" and ask(c).startswith("53400"), r)
         r = budget("set", path, *account, "--epsilon", "4", "--reason", "agreed")
+        view = float(c.execute("SELECT epsilon_limit FROM noisegate.budget WHERE table_name = 'customers'").fetchone()[0])
+        check("noisegate.budget shows the limit in force", view == 4.5, view)
         check("set: a limit above the policy's", r.returncode == 0 and shown(path)["epsilon_limit"] == 4.5 and ask(c) == "answered", (r, shown(path)))
         r = budget("set", path, *account, "--policy", "--reason", "as it was")
         s = shown(path)
@@ -211,6 +213,7 @@ def anchors(name, anchor):
         with Proxy(copy) as second:
             other = second.login()
             both = [ask(other), ask(c)]
+            check(f"{name}: the analyst learns no path, the operator's log names ledger and anchor", w not in both[1] and "old copy" in p.said() and ledger in p.said(), (both, p.said()[-500:]))
             check(f"{name}: a second proxy on a copy: the first to charge goes on, the other refuses", both[0] == "answered" and both[1].startswith("58P01"), both)
     check(f"{name}: queries are answered", ok == ["answered"] * 4, ok)
     copy_ledger(w + "/copy.ledger", ledger)
