@@ -59,10 +59,14 @@ static bool enter(struct anchor *a, struct anchored *out, struct error *e)
 	struct upstream_anchor *u = of(a);
 	const char *const values[] = { u->collaboration };
 
-	if (!connect_anchor(u, e))
-		return false;
+	bool ok = false;
+	for (int i = 0; !ok && i < 2; i++) { /* a connection that has died shows only when it is used */
+		if (!connect_anchor(u, e))
+			return false;
+		ok = done(PQexec(u->conn, "BEGIN ISOLATION LEVEL READ COMMITTED"));
+	}
 	/* an empty note stands for none: so there is always a row to lock */
-	bool ok = done(PQexec(u->conn, "BEGIN ISOLATION LEVEL READ COMMITTED")) && done(PQexecParams(u->conn, u->insert, 1, NULL, values, NULL, NULL, 0));
+	ok = ok && done(PQexecParams(u->conn, u->insert, 1, NULL, values, NULL, NULL, 0));
 	PGresult *r = ok ? PQexecParams(u->conn, u->lock, 1, NULL, values, NULL, NULL, 0) : NULL;
 	ok = r && PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1;
 	if (!ok) {

@@ -142,7 +142,7 @@ static bool commit_once(struct ledger *l, const struct anchored *note, struct re
 static bool commit_all(struct ledger *l, struct request *first, struct error *e)
 {
 	struct anchored note = { 0 };
-	struct head head;
+	struct head head = { 0 };
 	bool ok = false, stands = false;
 
 	if (l->anchor && !anchor_enter(l->anchor, &note, e))

@@ -83,7 +83,7 @@ bool ledger_order(struct ledger *l, const struct ledger_order *order, struct err
 bool ledger_state(struct ledger *l, const struct policy_budget *b, struct account_state *out, struct error *e)
 {
 	struct wall_time at = clock_now(&l->clock);
-	struct head head;
+	struct head head = { 0 };
 
 	(void)pthread_mutex_lock(&l->read_lock);
 	bool ok = store_head(&l->read, &head, e) && account_load(&l->read, b, at.micros < head.at.micros ? head.at : at, out, e);

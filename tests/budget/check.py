@@ -410,8 +410,13 @@ def postgres():
         for _ in range(8):
             said += [ask(a), ask(b)]
         check("two proxies on one PostgreSQL ledger spend one budget", said.count("answered") == 12 and said[12:] == [said[-1]] * 4 and said[-1].startswith("53400"), said)
-        b.execute("SELECT 1")
-    check("and the command line reads it", shown(one)["epsilon_spent"] == 6, shown(one))
+        for name in (one, two):
+            budget("top-up", name, "--table", "brand.customers", "--analyst", "publisher", "--epsilon", "1", "--reason", "more")
+        with psycopg.connect(f"host={w}/pg/sock user=owner dbname=postgres", autocommit=True) as owner:
+            ended = owner.execute("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'noisegate ledger'").fetchone()[0]
+        said = [ask(a), a.execute("SELECT count(*) FROM noisegate.budget").fetchone()[0], ask(b)]
+        check("a ledger's connection that died is opened anew", ended >= 4 and said == ["answered", 3, "answered"], (ended, said))
+    check("and the command line reads it", shown(one)["epsilon_spent"] == 7, shown(one))
     r = run("check", policy("pg-secret", ledger='"postgresql://u:secret@/postgres"'))
     check("a password in the ledger's connection string is refused", r.returncode != 0 and "password" in r.stdout + r.stderr and "secret@" not in r.stdout + r.stderr, r)
     r = budget("show", policy("pg-gone", ledger=f'"postgresql://owner@/postgres?host={w}/nowhere"'))
