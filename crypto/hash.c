@@ -53,6 +53,39 @@ bool hash_sha256(const void *p, size_t n, uint8_t out[SHA256_SIZE])
 	return method && EVP_Digest(p, n, out, NULL, method, NULL) == 1;
 }
 
+struct hash_stream {
+	EVP_MD_CTX *ctx;
+	bool bad;
+};
+
+struct hash_stream *hash_begin(void)
+{
+	struct hash_stream *s = mem_alloc(1, sizeof(*s));
+	const EVP_MD *method = hash_sha256_method();
+
+	if (!s)
+		return NULL;
+	s->ctx = EVP_MD_CTX_new();
+	s->bad = !method || !s->ctx || EVP_DigestInit_ex(s->ctx, method, NULL) != 1;
+	return s;
+}
+
+void hash_add(struct hash_stream *s, const void *p, size_t n)
+{
+	if (s && !s->bad && n > 0)
+		s->bad = EVP_DigestUpdate(s->ctx, p, n) != 1;
+}
+
+bool hash_end(struct hash_stream *s, uint8_t out[SHA256_SIZE])
+{
+	if (!s)
+		return false;
+	bool ok = !s->bad && EVP_DigestFinal_ex(s->ctx, out, NULL) == 1;
+	EVP_MD_CTX_free(s->ctx);
+	mem_free(s);
+	return ok;
+}
+
 bool hash_hmac(const void *key, size_t n_key, const void *p, size_t n, uint8_t out[SHA256_SIZE])
 {
 	unsigned length = 0;

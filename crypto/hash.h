@@ -21,6 +21,12 @@ void hash_mac_free(struct hash_mac *m);
 /* The MAC of p followed by tail. */
 MUST_CHECK bool hash_mac_of(struct hash_mac *m, const void *p, size_t n, uint8_t tail, uint8_t out[SHA256_SIZE]);
 
+/* SHA-256 of what comes in pieces.  NULL without memory, which every function takes; hash_end frees, and is false when anything failed. */
+struct hash_stream;
+MUST_CHECK struct hash_stream *hash_begin(void);
+void hash_add(struct hash_stream *s, const void *p, size_t n);
+MUST_CHECK bool hash_end(struct hash_stream *s, uint8_t out[SHA256_SIZE]);
+
 /* The digest as OpenSSL looks it up once for the process, for callers that keep a context of their own.  Is (const EVP_MD *). */
 const void *hash_sha256_method(void);
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static const char *resolve(struct reader *r, const char *path)
+const char *read_path(struct reader *r, const char *path)
 {
 	if (!path || path[0] == '/')
 		return path;
@@ -62,8 +62,8 @@ static void read_tls(struct reader *r, const struct yaml_node *tls, struct polic
 	if (!read_is(r, tls, YAML_MAP, "tls"))
 		return;
 	read_known(r, tls, "tls", keys, ARRAY_LEN(keys), NULL);
-	s->tls_cert = resolve(r, read_text(r, read_need(r, tls, "cert", "tls"), "cert", NULL));
-	s->tls_key = resolve(r, read_text(r, read_need(r, tls, "key", "tls"), "key", NULL));
+	s->tls_cert = read_path(r, read_text(r, read_need(r, tls, "cert", "tls"), "cert", NULL));
+	s->tls_key = read_path(r, read_text(r, read_need(r, tls, "key", "tls"), "key", NULL));
 	s->tls_required = read_bool(r, read_get(tls, "required"), "required", true);
 }
 
@@ -86,7 +86,7 @@ static void read_server_section(struct reader *r, const struct yaml_node *server
 	if (!read_is(r, sidecar, YAML_MAP, "sidecar"))
 		return;
 	read_known(r, sidecar, "sidecar", sidecar_keys, ARRAY_LEN(sidecar_keys), NULL);
-	s->sidecar_dir = resolve(r, read_text(r, read_get(sidecar, "dir"), "dir", NULL));
+	s->sidecar_dir = read_path(r, read_text(r, read_get(sidecar, "dir"), "dir", NULL));
 	s->sidecar_bin = read_text(r, read_get(sidecar, "bin"), "bin", s->sidecar_bin);
 	s->sidecar_user = read_text(r, read_get(sidecar, "user"), "user", s->sidecar_user);
 }
@@ -105,7 +105,7 @@ static void read_upstream(struct reader *r, const struct yaml_node *root)
 	if (u->dsn && (strstr(u->dsn, "password=") || (strstr(u->dsn, "://") && strchr(u->dsn, '@'))))
 		report_error(r->report, READ_AT(dsn), "use password_env or password_file", "dsn must not hold a password");
 	u->password_env = read_text(r, read_get(n, "password_env"), "password_env", NULL);
-	u->password_file = resolve(r, read_text(r, read_get(n, "password_file"), "password_file", NULL));
+	u->password_file = read_path(r, read_text(r, read_get(n, "password_file"), "password_file", NULL));
 	u->connections = (int)read_int(r, read_get(n, "connections"), "connections", 1, 256, 4);
 	u->statement_timeout_ms = read_duration(r, read_get(n, "statement_timeout"), "statement_timeout", 60000);
 }
@@ -131,7 +131,7 @@ static void read_anchor(struct reader *r, const struct yaml_node *n, struct poli
 	if (!read_is(r, n, YAML_MAP, "anchor"))
 		return;
 	read_known(r, n, "anchor", keys, ARRAY_LEN(keys), NULL);
-	l->anchor_file = resolve(r, read_text(r, read_get(n, "file"), "file", NULL));
+	l->anchor_file = read_path(r, read_text(r, read_get(n, "file"), "file", NULL));
 	const struct yaml_node *table = read_get(n, "upstream");
 	if (table && !read_qualified(r, table, "upstream", &l->anchor_schema, &l->anchor_table))
 		l->anchor_schema = l->anchor_table = NULL;
@@ -167,12 +167,12 @@ static void read_ledger(struct reader *r, const struct yaml_node *n)
 		if (schema)
 			l->schema = read_name(r, schema, "schema");
 		l->password_env = read_text(r, read_get(n, "password_env"), "password_env", NULL);
-		l->password_file = resolve(r, read_text(r, read_get(n, "password_file"), "password_file", NULL));
+		l->password_file = read_path(r, read_text(r, read_get(n, "password_file"), "password_file", NULL));
 		read_anchor(r, read_get(n, "anchor"), l);
 	}
 	if (!path && p->collaboration)
 		path = arena_printf(r->arena, "%s.ledger", p->collaboration);
-	p->ledger_path = resolve(r, path);
+	p->ledger_path = read_path(r, path);
 }
 
 void read_server(struct reader *r, const struct yaml_node *root)
@@ -185,4 +185,5 @@ void read_server(struct reader *r, const struct yaml_node *root)
 	read_server_section(r, read_get(root, "server"));
 	read_upstream(r, root);
 	read_ledger(r, read_get(root, "ledger"));
+	read_audit(r, read_get(root, "audit"));
 }

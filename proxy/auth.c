@@ -68,6 +68,7 @@ static bool failed(struct session *s, struct error *e)
 {
 	log_event(LOG_WARNING, "authentication failed", LOG_NUM("session", (int64_t)s->id), LOG_TEXT("peer", s->peer),
 		  LOG_TEXT("user", s->user));
+	engine_login(s->host->engine, s->user, NULL, s->peer, false);
 	if (e->code == ERR_AUTH)
 		(void)fail(e, ERR_AUTH, "password authentication failed for user \"%.100s\"", s->user);
 	return false;

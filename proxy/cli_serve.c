@@ -289,6 +289,7 @@ int cli_serve(int argc, char **argv)
 	if (usage != EXIT_DONE)
 		return usage;
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a full disk, not an end */
 	(void)pthread_sigmask(SIG_BLOCK, &s, NULL);
 	struct snapshot *policy = snapshot_load(o.policy, &report, &e);
 	if (!policy)

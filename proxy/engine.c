@@ -3,6 +3,21 @@
 #include "proxy/engine_state.h"
 #include "proxy/params.h"
 #include "proxy/present.h"
+#include "proxy/repeat.h"
+#include "proxy/usage.h"
+
+static bool open_audit(struct engine *g, const struct policy *p, struct error *e)
+{
+	const struct audit_options o = { .policy = &p->audit, .collaboration = p->collaboration, .version = NOISEGATE_VERSION, .clock = g->clock,
+					 .random = g->random };
+
+	return audit_open(&o, &g->audit, e) && trail_policy(g->audit, p, e);
+}
+
+static bool open_answers(struct engine *g, const struct policy_answers *p, struct error *e)
+{
+	return !p->repeat_free || answers_open(p->path, p->bytes, p->keep_ms, &g->clock, &g->answers, e);
+}
 
 bool engine_open(struct snapshot *policy, struct engine **out, struct error *e)
 {
@@ -13,8 +28,9 @@ bool engine_open(struct snapshot *policy, struct engine **out, struct error *e)
 	g->policy = snapshot_hold(policy);
 	g->random = random_system();
 	g->clock = clock_system();
+	pthread_mutex_init(&g->logins.lock, NULL);
 	const struct policy *p = policy->policy;
-	if (!ledger_open_policy(p, &g->clock, &g->ledger, e) || !upstream_open(p, &g->upstream, e) ||
+	if (!repeat_check(p, e) || !ledger_open_policy(p, &g->clock, &g->ledger, e) || !open_audit(g, p, e) || !open_answers(g, &p->answers, e) || !upstream_open(p, &g->upstream, e) ||
 	    !sidecar_open(p, &g->sidecar, e)) {
 		engine_close(g);
 		return false;
@@ -29,7 +45,10 @@ void engine_close(struct engine *g)
 		return;
 	sidecar_close(g->sidecar);
 	upstream_close(g->upstream);
+	answers_close(g->answers);
 	ledger_close(g->ledger);
+	audit_close(g->audit);
+	pthread_mutex_destroy(&g->logins.lock);
 	snapshot_drop(g->policy);
 	mem_free(g);
 }
@@ -78,17 +97,33 @@ static bool describe_fields(struct engine *g, const struct session_view *v, cons
 bool engine_describe(struct engine *g, const struct session_view *s, const char *sql, const uint32_t *param_oids, size_t n_params,
 		     struct arena *a, struct description *out, struct error *e)
 {
-	const struct plan *plan;
+	const struct plan *plan = NULL;
 	struct params p;
 	struct description d = { 0 };
 
 	*e = ERROR_INIT;
-	if (!params_infer(g->sidecar, s, sql, param_oids, n_params, a, &p, e) ||
+	if (!params_infer(g->sidecar, g->policy->policy, s, sql, param_oids, n_params, a, &p, e) ||
 	    !plan_make(a, g->policy->policy, &s->plan, sql, p.plan, p.n, &plan, e) ||
-	    !describe_fields(g, s, plan, &p, sql, a, &d, e))
+	    !describe_fields(g, s, plan, &p, sql, a, &d, e)) {
+		if (!plan)
+			engine_refused(g, s->user, s->analyst, sql, e);
 		return false;
+	}
 	d.param_oids = p.types;
 	d.n_params = p.n;
 	*out = d;
 	return true;
+}
+
+void engine_refused(struct engine *g, const char *user, const char *member, const char *sql, const struct error *why)
+{
+	const struct session_view who = { .user = user, .analyst = member };
+	struct trail t = { .log = g->audit, .view = &who, .sql = sql };
+
+	trail_ended(&t, why);
+}
+
+void engine_login(struct engine *g, const char *user, const char *member, const char *peer, bool accepted)
+{
+	trail_login(g->audit, &g->logins, user, member, peer, accepted);
 }

@@ -31,6 +31,8 @@ struct session_view {
 	const char *const *guc_values;
 	size_t n_gucs;
 	bool notices;                   /* noisegate.notices */
+	bool receipts;                  /* noisegate.receipts */
+	bool internal;                  /* the proxy asks for itself: public tables only, nothing in the audit log */
 	const char *budget_rows, *query_rows; /* what noisegate.budget and noisegate.queries show, filled by the engine; NULL: nothing */
 	const atomic_bool *cancelled;   /* becomes true on CancelRequest or shutdown: the engine gives up soon with ERR_CANCELLED */
 };
@@ -71,6 +73,10 @@ struct description {
 /* Checks and describes a STATEMENT_QUERY without running or charging anything; declared oids may be 0 or fewer than used. */
 MUST_CHECK bool engine_describe(struct engine *g, const struct session_view *s, const char *sql, const uint32_t *param_oids,
 				size_t n_params, struct arena *a, struct description *out, struct error *e);
+
+/* For the audit log: a string that was refused before it could be a statement of the engine's, and who logged in, or tried. */
+void engine_refused(struct engine *g, const char *user, const char *member, const char *sql, const struct error *why);
+void engine_login(struct engine *g, const char *user, const char *member, const char *peer, bool accepted);
 
 struct engine_param {
 	uint32_t type_oid;

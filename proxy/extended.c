@@ -46,8 +46,10 @@ static bool parse_one(struct session *s, const char *sql, struct statement *out,
 {
 	struct statements list;
 
-	if (!statements_parse(s->arena, sql, &list, e))
+	if (!statements_parse(s->arena, sql, &list, e)) {
+		engine_refused(s->host->engine, s->user, s->member, sql, e);
 		return false;
+	}
 	if (list.n > 1)
 		return fail(e, ERR_SYNTAX, "cannot insert multiple commands into a prepared statement");
 	*out = list.n == 1 ? list.items[0] : (struct statement){ .kind = STATEMENT_EMPTY, .text = "" };

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "mechanisms/loss.h"
+#include "policies/encoding.h"
 
 #include <strings.h>
 
@@ -31,7 +32,6 @@ static void put_values(struct wr *w, const struct policy_column *c)
 
 static void put_column(struct wr *w, const struct policy_table *t, size_t i)
 {
-	static const char *const encodings[] = { [ENCODING_CLEARTEXT] = "cleartext", [ENCODING_FINGERPRINT] = "fingerprint", [ENCODING_SEALED] = "sealed" };
 	const struct policy_column *c = &t->columns[i];
 
 	wr_str(w, "INSERT INTO noisegate.columns VALUES (");
@@ -40,7 +40,7 @@ static void put_column(struct wr *w, const struct policy_table *t, size_t i)
 	put_text(w, t->name);
 	wr_str(w, ", ");
 	put_text(w, c->name);
-	wr_fmt(w, ", %zu, '%s', '%s', ", i + 1, sql_type_name(c->type), encodings[c->encoding]);
+	wr_fmt(w, ", %zu, '%s', '%s', ", i + 1, sql_type_name(c->type), encoding_name(c->encoding));
 	if (c->has_bounds)
 		decimal_put(w, c->lo);
 	else
@@ -184,7 +184,7 @@ void introspect_schema_sql(struct wr *w, const struct policy *p)
 		  " AS b(table_schema text, table_name text, owner text, accounting text, epsilon_limit numeric, epsilon_spent numeric, epsilon_remaining numeric,"
 		  " delta_limit numeric, delta_spent numeric, queries bigint, refresh text, window_end timestamptz, query_epsilon numeric, max_query_epsilon numeric, default_queries_left bigint);"
 		  "CREATE VIEW noisegate.queries AS SELECT * FROM jsonb_to_recordset(COALESCE(NULLIF(current_setting('noisegate.query_rows', true), ''), '[]')::jsonb)"
-		  " AS q(query_id bigint, at timestamptz, login text, table_schema text, table_name text, owner text, accounting text, epsilon numeric, rho numeric, delta numeric, sql text);"
+		  " AS q(query_id bigint, at timestamptz, login text, table_schema text, table_name text, owner text, accounting text, epsilon numeric, rho numeric, delta numeric, sql text, receipt text);"
 		  "COMMENT ON VIEW noisegate.budget IS 'what your member may still spend; reading it is free';"
 		  "COMMENT ON VIEW noisegate.queries IS 'the last charges of your member, newest first';");
 	for (size_t i = 0; i < p->n_tables; i++)
@@ -273,9 +273,26 @@ static void put_relation(struct wr *w, const char *relation)
 	wr_free(&name);
 }
 
+struct listing {
+	struct wr *w;
+	struct audit *log;
+};
+
+static void put_receipt(struct wr *w, struct audit *log, int64_t query)
+{
+	char receipt[AUDIT_RECEIPT_MAX];
+	struct error e;
+
+	if (!audit_receipt_of_query(log, (uint64_t)query, receipt, &e) || !receipt[0])
+		return;
+	wr_str(w, ",\"receipt\":");
+	wr_json(w, receipt);
+}
+
 static bool put_query(void *ctx, const struct history_row *row)
 {
-	struct wr *w = ctx;
+	const struct listing *l = ctx;
+	struct wr *w = l->w;
 	char at[WALL_TEXT];
 
 	wall_text(row->at, at);
@@ -296,13 +313,15 @@ static bool put_query(void *ctx, const struct history_row *row)
 	delta_put(w, row->delta);
 	wr_str(w, ",\"sql\":");
 	wr_json(w, row->sql);
+	put_receipt(w, l->log, row->query_id);
 	wr_str(w, "}");
 	return w->n < JSON_MAX - ROW_MAX; /* the newest are there; older ones no longer fit */
 }
 
-bool introspect_fill(struct ledger *l, const struct policy *p, struct arena *a, struct session_view *v, struct error *e)
+bool introspect_fill(struct ledger *l, struct audit *log, const struct policy *p, struct arena *a, struct session_view *v, struct error *e)
 {
 	struct wr w;
+	struct listing listing = { .w = &w, .log = log };
 	const char *separator = "";
 
 	wr_init(&w, a, JSON_MAX);
@@ -324,7 +343,7 @@ bool introspect_fill(struct ledger *l, const struct policy *p, struct arena *a, 
 	v->budget_rows = wr_text(&w);
 	wr_init(&w, a, JSON_MAX);
 	wr_str(&w, "[");
-	if (!ledger_history(l, NULL, v->analyst, HISTORY_ROWS, put_query, &w, e))
+	if (!ledger_history(l, NULL, v->analyst, HISTORY_ROWS, put_query, &listing, e))
 		return false;
 	wr_str(&w, "]");
 	if (!wr_ok(&w))

@@ -6,6 +6,7 @@
 #define NG_PROXY_INTROSPECT_H
 
 #include "base/bytes.h"
+#include "budget/audit.h"
 #include "budget/ledger.h"
 #include "proxy/engine.h"
 
@@ -16,6 +17,6 @@ void introspect_schema_sql(struct wr *w, const struct policy *p);
 bool introspect_mentioned(const char *sql, const struct plan_settings *settings);
 
 /* What the views show, as JSON arrays, in v->budget_rows and v->query_rows. */
-MUST_CHECK bool introspect_fill(struct ledger *l, const struct policy *p, struct arena *a, struct session_view *v, struct error *e);
+MUST_CHECK bool introspect_fill(struct ledger *l, struct audit *log, const struct policy *p, struct arena *a, struct session_view *v, struct error *e);
 
 #endif

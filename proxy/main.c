@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "proxy/cli.h"
+#include "proxy/cli_audit.h"
 #include "proxy/cli_crypto.h"
 #include "proxy/cli_plan.h"
 #include "proxy/cli_policy.h"
@@ -30,6 +31,7 @@ static const struct {
 	{ "seal", cli_seal },     { "unseal", cli_unseal },     { "calibrate", cli_calibrate }, { "compose", cli_compose },
 	{ "rules", cli_rules },   { "schema", cli_schema },     { "tokenize", cli_tokenize }, { "detokenize", cli_tokenize },
 	{ "beacon", cli_beacon }, { "psi", cli_psi },
+	{ "audit", cli_audit },
 	{ "version", print_version }, { "--version", print_version },
 	{ "help", print_help },   { "--help", print_help },     { "-h", print_help },
 };

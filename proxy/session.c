@@ -218,6 +218,7 @@ bool session_view_make(struct session *s, struct session_view *out, struct error
 	v.plan.confidence = confidence_of(st);
 	v.plan.now_micros = now_micros();
 	v.notices = text_eq(settings_get(st, SETTING_NG_NOTICES), "on");
+	v.receipts = text_eq(settings_get(st, SETTING_NG_RECEIPTS), "on");
 	*out = v;
 	return true;
 }

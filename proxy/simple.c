@@ -82,8 +82,12 @@ bool handle_query(struct session *s, struct rd body, struct error *e)
 
 	/* a Query ends what an unfinished extended query began, as in PostgreSQL */
 	tx_end_implicit(s);
-	if (!query_parse(body, &sql, e) || !statements_parse(s->arena, sql, &list, e))
+	if (!query_parse(body, &sql, e))
 		return false;
+	if (!statements_parse(s->arena, sql, &list, e)) {
+		engine_refused(s->host->engine, s->user, s->member, sql, e);
+		return false;
+	}
 	if (list.n == 0)
 		out_bare(s->out, OUT_EMPTY_QUERY);
 	s->several = list.n > 1;

@@ -280,6 +280,7 @@ bool startup_finish(struct session *s, struct error *e)
 	}
 	out_key(s->out, s->cancel.pid, s->cancel.key, s->cancel.key_length);
 	(void)settings_take_changes(&s->settings);
+	engine_login(s->host->engine, s->user, s->member, s->peer, true);
 	s->served = true;
 	session_move(s, SESSION_READY);
 	session_ready(s);

@@ -76,6 +76,7 @@ class Started(Target):
         path = os.path.join(directory, f"policy-{time.monotonic_ns()}.yaml")
         with open(path, "w") as f:
             f.write(POLICY.format(verifier=verifier("secret"), required=required, connections=connections))
+            f.write(f"audit: {{ path: {os.path.basename(path)}.audit }}\n")  # one log a proxy
         os.chmod(path, 0o600)
         self.log = open(path + ".log", "w+")
         self.process = subprocess.Popen([program, *arguments, path], stdout=self.log, stderr=self.log)

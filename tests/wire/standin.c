@@ -68,6 +68,16 @@ static bool describe(const char *sql, const uint32_t *oids, size_t n_oids, struc
 	return true;
 }
 
+void engine_refused(struct engine *g, const char *user, const char *member, const char *sql, const struct error *why)
+{
+	(void)g, (void)user, (void)member, (void)sql, (void)why;
+}
+
+void engine_login(struct engine *g, const char *user, const char *member, const char *peer, bool accepted)
+{
+	(void)g, (void)user, (void)member, (void)peer, (void)accepted;
+}
+
 bool engine_describe(struct engine *g, const struct session_view *s, const char *sql, const uint32_t *oids, size_t n_oids,
 		     struct arena *a, struct description *out, struct error *e)
 {
