@@ -249,13 +249,13 @@ static void put_budget(struct wr *w, const struct policy_budget *b, const struct
 	wr_str(w, ",\"owner\":");
 	wr_json(w, b->owner);
 	wr_fmt(w, ",\"accounting\":\"%s\",\"epsilon_limit\":", accounting_name(b->accounting));
-	eps_put(w, b->epsilon);
+	eps_put(w, st->epsilon_limit);
 	wr_str(w, ",\"epsilon_spent\":");
 	eps_put(w, st->epsilon_reported);
 	wr_str(w, ",\"epsilon_remaining\":");
 	eps_put(w, st->epsilon_remaining);
 	wr_str(w, ",\"delta_limit\":");
-	delta_put(w, b->delta);
+	delta_put(w, st->delta_whole);
 	wr_str(w, ",\"delta_spent\":");
 	delta_put(w, st->delta);
 	wr_fmt(w, ",\"queries\":%lld,\"refresh\":\"%s\",\"window_end\":", (long long)st->queries, refreshes[b->refresh]);
