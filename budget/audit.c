@@ -102,7 +102,7 @@ static void set_broken(struct audit *a, int why)
 static bool rotate(struct audit *a, struct error *e)
 {
 	struct audit_header h = { .first = a->last + 1 };
-	int fd;
+	int fd = -1;
 
 	if (fdatasync(a->fd) != 0) {
 		set_broken(a, errno);

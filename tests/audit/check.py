@@ -99,6 +99,16 @@ fl = {int(n): (name, kind.lower(), many == "1") for n, name, kind, many in re.fi
 check("docs/audit.md lists every event", len(ev) >= 14 and ev == verifier.EVENTS, ev.items() ^ verifier.EVENTS.items())
 check("docs/audit.md lists every field, with its kind", len(fl) >= 43 and fl == verifier.FIELDS, fl.items() ^ verifier.FIELDS.items())
 
+for what, change, words in (("a signing key that is not there", "sign_key: nowhere", "could not open"), ("a signing key that is no key", "sign_key: campaign.yaml", "Ed25519"),
+                            ("a signing key that others may read", "sign_key: open", "others may read it"), ("a segment of no size", "segment_bytes: 1", "segment_bytes"),
+                            ("a checkpoint that is a word", "checkpoint: often", "map of keys"), ("an unknown key", "pth: x", 'did you mean "path"')):
+    shutil.copy(w + "/sign", w + "/open"), os.chmod(w + "/open", 0o644)
+    path = w + "/bad.yaml"
+    open(path, "w").write(base + "audit: { path: bad.audit, " + change + " }\n")
+    os.chmod(w + "/campaign.yaml", 0o600)
+    r = subprocess.run([ng, "serve", "-c", path, "--listen", "127.0.0.1:0"], capture_output=True, text=True, timeout=60)
+    check(f"refused at start: {what}", r.returncode == 1 and words in r.stderr, r.stderr)
+
 # --- every decision --------------------------------------------------------------------------------------------------------------------
 p = Proxy("main", "checkpoint: { seconds: 1 }, segment_bytes: 4096")
 notices = []
