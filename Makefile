@@ -16,7 +16,7 @@ HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 CPPFLAGS := -I. -D_GNU_SOURCE -I/usr/include/postgresql
 CFLAGS   := -std=c11 $(OPT) $(WARN) $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -U_FORTIFY_SOURCE,$(HARDEN)) -pthread -include base/banned.h
 LDFLAGS  := $(if $(SANITIZE),-fsanitize=$(SANITIZE),-pie -Wl,-z,relro,-z,now) -pthread
-LIBS     := -lpg_query -lprotobuf-c -lpq -lsqlite3 -lyaml -lssl -lcrypto -lm
+LIBS     := -lpg_query -lprotobuf-c -lpq -lsqlite3 -lyaml -lz -lssl -lcrypto -lm
 
 # Key stores whose libraries are not installed are replaced by a file that says so (crypto/keystore_*_absent.c).
 P11_DIR  := /usr/include/p11-kit-1
@@ -79,17 +79,26 @@ clean:
 	rm -rf $(BUILD)
 
 # --- for people ------------------------------------------------------------------------------------------------------------
-.PHONY: demo demo-stop test check fuzz bench install layers headers lines mutants
+.PHONY: demo demo-sealed demo-stop test soak check fuzz bench bench-seal install layers headers lines mutants
 demo:
 	@scripts/deps.sh build
 	@$(MAKE) --no-print-directory -j2 all >/dev/null
 	@NOISEGATE=$(CURDIR)/$(BUILD)/noisegate scripts/demo.sh start $(ARGS)
+demo-sealed:
+	@scripts/deps.sh sealed
+	@$(MAKE) --no-print-directory -j2 all >/dev/null
+	@NOISEGATE=$(CURDIR)/$(BUILD)/noisegate scripts/demo.sh sealed $(ARGS)
 demo-stop:
 	@scripts/demo.sh stop
 
 test:
 	@scripts/deps.sh test
 	@tests/run.sh
+
+# 10,000 kills of a charging proxy on SQLite, 5,000 with an anchor, 500 on PostgreSQL: tests/soak.
+soak:
+	@scripts/deps.sh test
+	@SOAK_ROUNDS=$${SOAK_ROUNDS:-10000} bash tests/soak/suite.sh
 
 # Every include goes downward; every file stays below 800 lines; every header compiles alone.
 layers:
@@ -114,8 +123,11 @@ fuzz:
 	@scripts/deps.sh test
 	@tests/fuzz/run.sh $(FUZZ_SECONDS)
 
+bench-seal: all
+	@bench/seal.sh
 bench: all
 	@bench/run.sh
+	@bench/ledger.sh
 
 install: all
 	install -D -m 755 $(BUILD)/noisegate $(DESTDIR)$(PREFIX)/bin/noisegate

@@ -1,31 +1,37 @@
 /*
- * The ledger: what every account has spent, durable, in SQLite.
+ * The ledger: what every account has spent, durable, in an SQLite file or a PostgreSQL schema.
  *
  * Invariants (tests cite the numbers):
  * (1) A charge is atomic over all its accounts: all or none.
- * (2) When ledger_charge returns true the charge is on disk (WAL, synchronous=FULL); whatever happens later it stays.
+ * (2) When ledger_charge returns true the charge is on disk (WAL, synchronous=FULL) and noted in the anchor; whatever happens later it stays.  Charges of
+ *     sessions that wait at the same time share one commit: none is reported before it.
  * (3) No account ever exceeds its limit: the check and the write are one transaction, across threads and processes.
  * (4) There is no refund: no function lowers what was spent.
- * (5) A refresh window opens at most once: windows are keyed by their start, and time that goes backwards uses the newest window seen.
- * (6) A policy edit changes limits, never what was spent.
- * (7) Rows hold no data: account names, figures, the analyst's own text.
+ * (5) A refresh window opens at most once: the ledger's time is the latest that any entry has seen, and never goes back.
+ * (6) A policy edit changes limits, accounting and windows, never what was spent: that is kept by account and day, whatever the policy said.
+ * (7) Rows hold no data: account names, figures, the analyst's own text, an operator's reason.
+ * (8) Everything that happened is a chain: an entry changed, missing or out of order is found when the ledger is opened.
+ * (9) A ledger that lacks what its anchor notes is refused; recovery adds what may be missing to every account.
  *
- * Account limits: ACCOUNTING_PURE: sum of epsilon <= limit and sum of delta <= limit.  ACCOUNTING_ZCDP: the delta limit is halved; sum of rho <= loss_rho_limit(epsilon, delta/2)
- * and sum of selection deltas <= delta/2 (approximate zCDP as a privacy filter: Whitehouse et al. 2023, Theorem 1).
+ * Limits and their arithmetic: budget/account.h.  How a commit is shared: budget/commit.c.
  */
 #ifndef NG_BUDGET_LEDGER_H
 #define NG_BUDGET_LEDGER_H
 
 #include "base/arena.h"
-#include "base/clock.h"
-#include "base/error.h"
-#include "budget/charge.h"
+#include "budget/account.h"
 
 struct ledger; /* thread-safe: any thread may call any function */
 
-/* Opens or creates the file (0600), migrates, checks integrity; ERR_LEDGER with how to recover when it is damaged or not ours. */
+/*
+ * Opens or creates the policy's ledger, migrates, checks the whole chain, compares it with the anchor.  ERR_LEDGER with how to recover when it is damaged,
+ * not ours, newer than this program, read-only, or not what the anchor notes.
+ */
+MUST_CHECK bool ledger_open_policy(const struct policy *p, const struct clock *clock, struct ledger **out, struct error *e);
+
+/* The same for a file (0600 when created), without an anchor. */
 MUST_CHECK bool ledger_open(const char *path, const struct clock *clock, struct ledger **out, struct error *e);
-void ledger_close(struct ledger *l); /* NULL is fine */
+void ledger_close(struct ledger *l); /* NULL is fine; nobody may be inside another function */
 
 /* Who asked what, for the history. */
 struct ledger_entry {
@@ -34,23 +40,28 @@ struct ledger_entry {
 };
 
 /*
- * Charges all accounts or none.  ERR_BUDGET when one would exceed its limit (message names the account; detail: limit, spent, asked, when it
- * refreshes; hint: what fits); ERR_LEDGER or ERR_DISK_FULL when it cannot be made durable: then nothing may run.  *query_id numbers the charge.
+ * Charges all accounts, and checks those of all analysts together, or charges none.  ERR_BUDGET when one would exceed its limit or is frozen (message names
+ * the account; detail: limit, spent, asked; hint: when it refreshes); ERR_LEDGER or ERR_DISK_FULL when it cannot be made durable: then nothing may run (the
+ * charge may stand nevertheless).  *query_id numbers the charge.
  */
 MUST_CHECK bool ledger_charge(struct ledger *l, const struct charges *charges, const struct ledger_entry *entry,
 			      int64_t *query_id, struct error *e);
 
-/* An account in its current window.  An account never charged has spent zero. */
-struct account_state {
-	struct eps epsilon;          /* PURE: spent */
-	struct rho rho, rho_limit;   /* ZCDP: spent, and the limit in that currency */
-	struct delta delta, delta_limit; /* selection deltas: spent, and what they may reach */
-	struct eps epsilon_reported; /* the spent total as epsilon (ZCDP: converted at delta/2, rounded up) */
-	struct eps epsilon_remaining; /* limit minus reported, never below 0 */
-	int64_t queries;             /* charged in this window */
-	struct wall_time window_start, window_end; /* end is 0 when it never refreshes */
-};
+/* An account in its current window, report included; analyst "*": of all analysts together. */
 MUST_CHECK bool ledger_state(struct ledger *l, const struct policy_budget *b, struct account_state *out, struct error *e);
+
+/*
+ * An operator's decision: ENTRY_TOP_UP, ENTRY_LIMIT, ENTRY_FREEZE or ENTRY_UNFREEZE on one account, on all analysts' (analyst ACCOUNT_ALL) or on everything
+ * (all three names ACCOUNT_ALL).  who and reason go into the history.
+ */
+struct ledger_order {
+	enum entry_kind kind;
+	struct account_key key;
+	struct eps epsilon;
+	struct delta delta;
+	const char *who, *reason;
+};
+MUST_CHECK bool ledger_order(struct ledger *l, const struct ledger_order *order, struct error *e);
 
 /* Calls each(ctx, row) newest first for at most limit charges of all accounts (or of one owner and/or analyst when not NULL); stops when it returns false. */
 struct history_row {
@@ -63,5 +74,31 @@ struct history_row {
 };
 MUST_CHECK bool ledger_history(struct ledger *l, const char *owner, const char *analyst, int64_t limit,
 			       bool (*each)(void *ctx, const struct history_row *row), void *ctx, struct error *e);
+
+/* Likewise every entry, operators' decisions and recoveries included. */
+MUST_CHECK bool ledger_entries(struct ledger *l, const char *owner, const char *analyst, int64_t limit, bool (*each)(void *ctx, const struct entry *x), void *ctx,
+			       struct error *e);
+
+/* --- recovery -------------------------------------------------------------------------------------------------------------- */
+
+struct ledger_recovery {
+	const char *who, *reason;
+	bool has_missing;      /* the operator says what is missing at most: needed when the anchor is lost */
+	struct spent missing;
+	bool without_anchor;   /* the policy names none any more, and that is meant */
+};
+
+struct ledger_recovered {
+	bool needed;           /* false: ledger and anchor agree, nothing was written */
+	struct spent missing;  /* added to every account */
+	int64_t lost;          /* entries that the anchor notes and the ledger lacks, at least */
+	struct wall_time last; /* of the anchor's entry */
+};
+
+/*
+ * Makes a ledger serve again that its anchor refuses: what the anchor's totals say may be missing is added to every account, everything is frozen until an
+ * operator has looked, and the anchor is set to this ledger.  A missing file is made anew.  Damage inside the ledger is not repaired: ERR_LEDGER.
+ */
+MUST_CHECK bool ledger_recover(const struct policy *p, const struct clock *clock, const struct ledger_recovery *how, struct ledger_recovered *out, struct error *e);
 
 #endif

@@ -1,7 +1,7 @@
 #include "crypto/c3r.h"
 
 #include "base/mem.h"
-#include "base/text.h"
+#include "crypto/c3r_value.h"
 #include "crypto/hash.h"
 
 #include <ctype.h>
@@ -44,8 +44,7 @@ bool c3r_uuid(const char *text, char out[UUID_TEXT], struct error *e)
 	return true;
 }
 
-/* HKDF (RFC 5869) with one block: first 32 bytes of HMAC(PRK, info || 01), PRK = HMAC(collaboration, secret). */
-static bool expand(const struct c3r_secret *s, const char *collaboration, const char *label, const char *column, struct secret_key *out)
+bool c3r_expand(const struct c3r_secret *s, const char *collaboration, const char *label, const char *column, struct secret_key *out)
 {
 	uint8_t prk[SHA256_SIZE];
 	struct wr info;
@@ -63,12 +62,12 @@ static bool expand(const struct c3r_secret *s, const char *collaboration, const 
 
 bool c3r_root_key(const struct c3r_secret *s, const char *collaboration, struct secret_key *out)
 {
-	return expand(s, collaboration, "c3r-encryption-primary-aes-gcm-256", "", out);
+	return c3r_expand(s, collaboration, "c3r-encryption-primary-aes-gcm-256", "", out);
 }
 
 bool c3r_column_key(const struct c3r_secret *s, const char *collaboration, const char *column, bool any_name, struct secret_key *out)
 {
-	return any_name ? c3r_root_key(s, collaboration, out) : expand(s, collaboration, "c3r-hmac-sha256-col-", column, out);
+	return any_name ? c3r_root_key(s, collaboration, out) : c3r_expand(s, collaboration, "c3r-hmac-sha256-col-", column, out);
 }
 
 struct hash_mac *c3r_column_mac(const struct c3r_secret *s, const char *collaboration, const char *column, bool any_name)
@@ -203,54 +202,6 @@ enum c3r_cell c3r_kind(const char *text, size_t n)
 	return sealed ? CELL_SEALED : CELL_FINGERPRINT;
 }
 
-static void put_date(struct wr *out, int32_t days)
-{
-	int64_t z = (int64_t)days + 719468, era = (z >= 0 ? z : z - 146096) / 146097; /* civil from days, proleptic Gregorian */
-	int64_t doe = z - era * 146097, yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153, month = mp < 10 ? mp + 3 : mp - 9;
-
-	wr_fmt(out, "%04lld-%02lld-%02lld", (long long)(yoe + era * 400 + (month <= 2)), (long long)month, (long long)(doy - (153 * mp + 2) / 5 + 1));
-}
-
-/* The value behind the info byte as text; types that CSV files do not hold are refused rather than guessed. */
-static bool put_value(struct wr *out, unsigned type, struct rd *r, const char **why)
-{
-	switch (type) {
-	case 1: /* STRING */
-	case 4: /* CHAR */
-		break;
-	case 12: /* VARCHAR: maximum length first */
-		(void)rd_u32(r);
-		break;
-	case 2:
-		wr_fmt(out, "%lld", (long long)(int64_t)rd_u64(r));
-		return rd_end(r);
-	case 9:
-		wr_fmt(out, "%d", rd_i32(r));
-		return rd_end(r);
-	case 10:
-		wr_fmt(out, "%d", (int16_t)rd_u16(r));
-		return rd_end(r);
-	case 3:
-		wr_str(out, rd_u8(r) ? "true" : "false");
-		return rd_end(r);
-	case 5:
-		put_date(out, rd_i32(r));
-		return rd_end(r);
-	default:
-		*why = "its value type is not supported";
-		return false;
-	}
-	size_t n = r->left;
-	const uint8_t *p = rd_take(r, n);
-	if (!p || !text_utf8(p, n)) {
-		*why = "its value is not UTF-8 text";
-		return false;
-	}
-	wr_put(out, p, n);
-	return true;
-}
-
 /* Cells of one row share its nonce and so its key: the key is set up once for all that follow each other. */
 static bool open_row(struct c3r_work *w, const struct secret_key *root, const uint8_t *nonce)
 {
@@ -292,7 +243,7 @@ bool c3r_open(struct c3r_work *w, const struct secret_key *root, const char *cel
 			struct rd r = rd_of(plain + 1, n_plain - 3 - pad);
 			*null = plain[0] & 1;
 			*why = "its value is malformed";
-			ok = *null || put_value(out, plain[0] >> 1, &r, why);
+			ok = *null || c3r_value_put(out, plain[0] >> 1, &r, why);
 		}
 	}
 	secret_wipe(plain, n_plain);

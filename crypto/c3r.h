@@ -25,6 +25,9 @@ MUST_CHECK bool c3r_secret_read(const char *text, struct c3r_secret *out, struct
 /* A UUID in its canonical lower-case form. */
 MUST_CHECK bool c3r_uuid(const char *text, char out[UUID_TEXT], struct error *e);
 
+/* HKDF-SHA256 (RFC 5869) with one block: salt the collaboration, info the label and behind it the column. */
+MUST_CHECK bool c3r_expand(const struct c3r_secret *s, const char *collaboration, const char *label, const char *column, struct secret_key *out);
+
 /* Root key (sealing), and a fingerprint column's key: of its own, or the root key when joins on columns with other names are allowed. */
 MUST_CHECK bool c3r_root_key(const struct c3r_secret *s, const char *collaboration, struct secret_key *out);
 MUST_CHECK bool c3r_column_key(const struct c3r_secret *s, const char *collaboration, const char *column, bool any_name, struct secret_key *out);

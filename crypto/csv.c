@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#include <errno.h>
 #include <string.h>
 
 bool csv_open(struct csv_reader *r, FILE *f, const char *name, struct error *e)
@@ -92,11 +93,20 @@ static bool too_long(const struct csv_reader *r, struct error *e)
 	return fail(e, ERR_IO, "%s:%lld: a row is longer than %d bytes", r->name, (long long)r->line, CSV_RECORD_MAX);
 }
 
+static bool not_read(const struct csv_reader *r, struct error *e)
+{
+	if (errno == EBADMSG)
+		return fail(e, ERR_IO, "%s:%lld: the compressed file is damaged or ends early", r->name, (long long)r->at_line);
+	return fail(e, ERR_IO, "%s:%lld: could not be read: %s", r->name, (long long)r->at_line, strerror(errno));
+}
+
 /* Behind the opening quote, up to and with the closing one. */
 static bool read_quoted(struct csv_reader *r, int *after, struct error *e)
 {
 	for (;;) {
 		int c = take(r);
+		if (c == EOF && ferror(r->f))
+			return not_read(r, e);
 		if (c == EOF) {
 			fail(e, ERR_IO, "%s:%lld: a quoted field is not closed", r->name, (long long)r->line);
 			return error_detail(e, "The quote opened in field %zu runs to the end of the file.", r->n_fields);
@@ -185,13 +195,15 @@ bool csv_next(struct csv_reader *r, bool *end, struct error *e)
 	int c = first_of_row(r);
 	*end = c == EOF;
 	if (c == EOF)
-		return ferror(r->f) ? fail(e, ERR_IO, "%s: could not be read", r->name) : true;
+		return ferror(r->f) ? not_read(r, e) : true;
 	wr_clear(&r->bytes);
 	r->n_fields = 0;
 	for (;;) {
 		int end_of = EOF;
 		if (!read_field(r, c, &end_of, e))
 			return false;
+		if (end_of == EOF && ferror(r->f))
+			return not_read(r, e);
 		if (end_of != ',')
 			return finish_record(r, e);
 		c = take(r);
@@ -236,10 +248,14 @@ void csv_put(struct wr *w, const char *value, size_t n, bool first, const char *
 		wr_str(w, *null_out ? "" : "\"\"");
 		return;
 	}
-	if (!must_quote(value, n, first)) {
+	if (must_quote(value, n, first))
+		csv_put_quoted(w, value, n);
+	else
 		wr_put(w, value, n);
-		return;
-	}
+}
+
+void csv_put_quoted(struct wr *w, const char *value, size_t n)
+{
 	wr_u8(w, '"');
 	for (size_t i = 0; i < n; i++) {
 		if (value[i] == '"')

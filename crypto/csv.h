@@ -47,4 +47,7 @@ MUST_CHECK bool csv_is_null(const struct csv_null *null, const struct csv_field 
  */
 void csv_put(struct wr *w, const char *value, size_t n, bool first, const char *null_out);
 
+/* Appends a value in quotes, whatever it is; no comma. */
+void csv_put_quoted(struct wr *w, const char *value, size_t n);
+
 #endif

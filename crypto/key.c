@@ -243,7 +243,10 @@ bool key_load(const char *path, const struct key_context *expect, const char *sp
 	if (!file_read_secret(q->arena, path, KEY_FILE_MAX, &text, &n, e))
 		return false;
 	secret_lock(out, sizeof(*out));
-	if (!key_is_wrapped(text))
-		return c3r_secret_read(text, out, e);
+	if (!key_is_wrapped(text)) {
+		bool ok = c3r_secret_read(text, out, e);
+		secret_wipe(text, n); /* the arena lives as long as the command */
+		return ok;
+	}
 	return key_parse(q->arena, text, n, &f, e) && (f.destroyed || other_way(&f, spec, &here, e)) && key_unwrap(&f, expect, &here, out, e);
 }

@@ -56,8 +56,8 @@ static bool derive(const struct keystore_request *q, const uint8_t salt[SALT], u
 	struct c3r_secret *secret = secret_new(sizeof(*secret));
 	uint8_t message[sizeof(label) + SALT];
 	struct wr w;
-	char *text;
-	size_t n;
+	char *text = NULL;
+	size_t n = 0;
 
 	wr_init(&w, q->arena, sizeof(message));
 	wr_put(&w, label, sizeof(label));
@@ -65,6 +65,8 @@ static bool derive(const struct keystore_request *q, const uint8_t salt[SALT], u
 	bool ok = secret && wr_ok(&w) ? true : fail_memory(e);
 	ok = ok && file_read_secret(q->arena, q->locator, KEK_FILE_MAX, &text, &n, e) && c3r_secret_read(text, secret, e) &&
 	     (hash_hmac(secret->bytes, secret->n, w.p, w.n, kek) || fail(e, ERR_CRYPTO, "could not derive the key-encryption key"));
+	if (text)
+		secret_wipe(text, n);
 	secret_delete(secret, sizeof(*secret));
 	return ok ? true : error_detail(e, "The key-encryption key is in \"%s\".", q->locator);
 }

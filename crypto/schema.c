@@ -3,6 +3,7 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "crypto/c3r.h"
+#include "crypto/native.h"
 
 #include <string.h>
 #include <yaml.h>
@@ -87,8 +88,13 @@ static bool read_pad(struct reading *g, const yaml_node_t *column, struct schema
 
 	if (pad && scalar(pad) && text_eq(scalar(pad), "null"))
 		pad = NULL;
-	if (c->kind != COLUMN_SEALED)
+	if (c->kind != COLUMN_SEALED && c->kind != COLUMN_DETERMINISTIC)
 		return pad ? bad(g, pad, e, "only sealed columns have a pad", NULL) : true;
+	if (!pad && g->out->format == FORMAT_NATIVE) { /* lengths are hidden unless told otherwise */
+		c->pad = PAD_BUCKET;
+		c->pad_length = SCHEMA_BUCKET;
+		return true;
+	}
 	if (!pad || pad->type != YAML_MAPPING_NODE)
 		return bad(g, pad ? pad : column, e, "a sealed column needs pad: {type, length}", NULL);
 	const char *type = scalar(get(g, pad, "type"));
@@ -97,16 +103,37 @@ static bool read_pad(struct reading *g, const yaml_node_t *column, struct schema
 		return false;
 	if (text_eq_nocase(type, "none"))
 		return n ? bad(g, n, e, "pad type none has no length", NULL) : true;
-	if (!text_eq_nocase(type, "fixed") && !text_eq_nocase(type, "max"))
-		return bad(g, pad, e, "pad type must be none, fixed or max, not", type ? type : "");
-	c->pad = text_eq_nocase(type, "fixed") ? PAD_FIXED : PAD_MAX;
+	bool bucket = g->out->format == FORMAT_NATIVE && text_eq_nocase(type, "bucket");
+	if (!bucket && !text_eq_nocase(type, "fixed") && !text_eq_nocase(type, "max"))
+		return bad(g, pad, e, g->out->format == FORMAT_NATIVE ? "pad type must be none, fixed, max or bucket, not" : "pad type must be none, fixed or max, not",
+			   type ? type : "");
+	c->pad = bucket ? PAD_BUCKET : text_eq_nocase(type, "fixed") ? PAD_FIXED : PAD_MAX;
 	if (!scalar(n) || !number_i64(scalar(n), 0, C3R_PAD_MAX, &length))
 		return bad(g, n ? n : pad, e, "pad length must be a number from 0 to 10000", NULL);
+	if (length == 0 && bucket)
+		return bad(g, n, e, "a bucket has at least one byte", NULL);
 	c->pad_length = (size_t)length;
 	return true;
 }
 
-static const char *const suffixes[] = { "", "_fingerprint", "_sealed" };
+static const char *const suffixes[] = { "", "_fingerprint", "_sealed", "_deterministic" };
+
+static bool read_kind(struct reading *g, const yaml_node_t *n, struct schema_column *c, struct error *e)
+{
+	static const char *const kinds[] = { "cleartext", "fingerprint", "sealed", "deterministic" };
+	const char *type = scalar(get(g, n, "type"));
+	size_t known = g->out->format == FORMAT_NATIVE ? ARRAY_LEN(kinds) : ARRAY_LEN(kinds) - 1;
+
+	for (size_t i = 0; i < known; i++) {
+		if (type && text_eq_nocase(type, kinds[i])) {
+			c->kind = (enum column_kind)i;
+			return true;
+		}
+	}
+	bad(g, n, e, known == ARRAY_LEN(kinds) ? "type must be sealed, deterministic, fingerprint or cleartext, not" : "type must be sealed, fingerprint or cleartext, not",
+	    type ? type : "");
+	return type && text_eq_nocase(type, "deterministic") ? error_hint(e, "Deterministic columns need format: noisegate.") : false;
+}
 
 static bool read_column(struct reading *g, const yaml_node_t *n, size_t position, struct error *e)
 {
@@ -118,10 +145,9 @@ static bool read_column(struct reading *g, const yaml_node_t *n, size_t position
 	if (n->type != YAML_MAPPING_NODE || !only(g, n, keys, ARRAY_LEN(keys), e))
 		return e->code != ERR_NONE ? false : bad(g, n, e, "a column must be an object", NULL);
 	*c = (struct schema_column){ .position = position };
-	const char *type = scalar(get(g, n, "type")), *source = scalar(get(g, n, "sourceHeader")), *target = scalar(get(g, n, "targetHeader"));
-	if (!text_eq_nocase(type, "cleartext") && !text_eq_nocase(type, "fingerprint") && !text_eq_nocase(type, "sealed"))
-		return bad(g, n, e, "type must be sealed, fingerprint or cleartext, not", type ? type : "");
-	c->kind = text_eq_nocase(type, "sealed") ? COLUMN_SEALED : text_eq_nocase(type, "fingerprint") ? COLUMN_FINGERPRINT : COLUMN_CLEARTEXT;
+	const char *source = scalar(get(g, n, "sourceHeader")), *target = scalar(get(g, n, "targetHeader"));
+	if (!read_kind(g, n, c, e))
+		return false;
 	if (g->out->header_row) {
 		if (!source || !schema_header(g->arena, source, &c->source))
 			return bad(g, n, e, "sourceHeader is missing or not a valid column name", source);
@@ -132,6 +158,8 @@ static bool read_column(struct reading *g, const yaml_node_t *n, size_t position
 	}
 	if (!target || !schema_header(g->arena, target, &c->target))
 		return bad(g, n, e, "targetHeader is missing or not a valid column name", target);
+	if (g->out->format == FORMAT_NATIVE && text_eq(c->target, NATIVE_ROW_COLUMN))
+		return bad(g, n, e, "the format adds a column of this name itself:", c->target);
 	for (size_t i = 0; i < g->out->n; i++) {
 		if (text_eq(g->out->columns[i].target, c->target))
 			return bad(g, n, e, "two target columns are named", c->target);
@@ -166,7 +194,7 @@ static bool read_columns(struct reading *g, const yaml_node_t *list, struct erro
 
 static bool read_root(struct reading *g, struct error *e)
 {
-	static const char *const keys[] = { "headerRow", "columns" };
+	static const char *const keys[] = { "headerRow", "columns", "format" };
 	yaml_node_t *root = yaml_document_get_root_node(&g->document);
 
 	*e = ERROR_INIT;
@@ -175,6 +203,10 @@ static bool read_root(struct reading *g, struct error *e)
 	if (!only(g, root, keys, ARRAY_LEN(keys), e))
 		return false;
 	const yaml_node_t *header = get(g, root, "headerRow"), *columns = get(g, root, "columns");
+	const yaml_node_t *format = get(g, root, "format");
+	if (format && !text_eq(scalar(format), "c3r") && !text_eq(scalar(format), "noisegate"))
+		return bad(g, format, e, "format must be c3r or noisegate, not", scalar(format) ? scalar(format) : "");
+	g->out->format = format && text_eq(scalar(format), "noisegate") ? FORMAT_NATIVE : FORMAT_C3R;
 	bool yes = text_eq(scalar(header), "true");
 	if (!header || header->data.scalar.style != YAML_PLAIN_SCALAR_STYLE || (!yes && !text_eq(scalar(header), "false")))
 		return bad(g, header ? header : root, e, "headerRow must be true or false", NULL);

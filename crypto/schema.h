@@ -1,14 +1,18 @@
-/* Sealing schemas: which source column becomes which target column, how.  JSON as the AWS client writes it, or the same in YAML. */
+/*
+ * Sealing schemas: which source column becomes which target column, how.  JSON as the AWS client writes it, or the
+ * same in YAML; `format: noisegate` chooses Noisegate's own cells (crypto/native.h) and allows deterministic columns and bucket pads.
+ */
 #ifndef NG_CRYPTO_SCHEMA_H
 #define NG_CRYPTO_SCHEMA_H
 
 #include "base/arena.h"
 #include "base/error.h"
 
-enum column_kind { COLUMN_CLEARTEXT, COLUMN_FINGERPRINT, COLUMN_SEALED };
-enum pad_kind { PAD_NONE, PAD_FIXED, PAD_MAX };
+enum column_kind { COLUMN_CLEARTEXT, COLUMN_FINGERPRINT, COLUMN_SEALED, COLUMN_DETERMINISTIC };
+enum pad_kind { PAD_NONE, PAD_FIXED, PAD_MAX, PAD_BUCKET };
+enum cell_format { FORMAT_C3R, FORMAT_NATIVE };
 
-enum { SCHEMA_COLUMNS_MAX = 1600, SCHEMA_NAME_MAX = 128 };
+enum { SCHEMA_COLUMNS_MAX = 1600, SCHEMA_NAME_MAX = 128, SCHEMA_BUCKET = 16 };
 
 struct schema_column {
 	const char *source; /* normalised header, NULL with positions */
@@ -20,6 +24,7 @@ struct schema_column {
 };
 
 struct schema {
+	enum cell_format format;
 	bool header_row;
 	size_t n_source; /* positional: number of source fields; 0 with headers */
 	struct schema_column *columns;

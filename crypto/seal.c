@@ -2,44 +2,34 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "crypto/crew.h"
 #include "crypto/csv.h"
-#include "crypto/hash.h"
+#include "crypto/seal_row.h"
 #include "crypto/sorter.h"
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { LINE_MAX_OUT = SCHEMA_COLUMNS_MAX * (C3R_CELL_MAX + 3) };
+enum { JOBS_MAX = 2 * CREW_MAX + 2, LINE_ROOM = SCHEMA_COLUMNS_MAX * (SCHEMA_NAME_MAX + 4) + 128 };
 
-/* What is known of a target column besides its schema. */
-struct target {
-	size_t position;         /* of its source among the fields */
-	size_t longest;          /* longest encoded value, for padding to the maximum */
-	size_t padded;           /* encoded bytes of every value; 0: not padded */
-	struct hash_mac *mac;    /* fingerprint columns */
-};
-
+/* The file's side of sealing: the only thread that reads and writes. */
 struct sealing {
-	const struct schema *schema;
+	struct seal_plan plan;
+	const struct schema *schema; /* the plan's */
 	const struct seal_settings *settings;
-	const struct rng *rng;
 	const char *in_name;
-	struct secret_key root;
-	struct target *targets;  /* one per schema column */
-	struct c3r_work *work;
+	struct seal_target *targets;
 	struct sorter *rows_by_nonce;
-	struct sorter *seen;     /* fingerprints of all columns, when duplicates are refused */
+	struct sorter *seen; /* fingerprints of all columns, when duplicates are refused */
+	void *workers[CREW_MAX], *jobs[JOBS_MAX];
+	size_t n_workers, n_jobs;
+	struct crew *crew;
 	struct wr line;
-	size_t n_fields;         /* of a row */
-	struct csv_null null;
+	size_t n_fields; /* of a row */
 	int64_t rows;
 	FILE *out;
 };
-
-static bool at_row(const struct sealing *g, const struct csv_reader *csv, size_t column, struct error *e, const char *what)
-{
-	return fail(e, ERR_CRYPTO, "%s:%lld: column \"%s\": %s", g->in_name, (long long)csv->line, g->schema->columns[column].target, what);
-}
 
 static bool write_failed(struct error *e)
 {
@@ -130,53 +120,11 @@ static bool measure_row(struct sealing *g, struct csv_reader *csv, struct error 
 {
 	for (size_t i = 0; i < g->schema->n; i++) {
 		const struct csv_field *f = &csv->fields[g->targets[i].position];
-		size_t encoded = csv_is_null(&g->null, f) ? (g->settings->preserve_nulls ? 0 : 1) : f->n + 1;
+		size_t encoded = csv_is_null(&g->plan.null, f) ? (g->settings->preserve_nulls ? 0 : 1) : f->n + 1;
 		if (encoded > g->targets[i].longest)
 			g->targets[i].longest = encoded;
 	}
 	return true;
-}
-
-/*
- * Notes a fingerprint as seen.  Sorted by 28 of its bytes, then the column, then nothing: equal values of one column come to stand together, while the same
- * value in two columns (one key for all) stays apart.  224 bits never collide by accident.  All NULLs of a column count as one value.
- */
-static bool note_seen(struct sealing *g, const struct csv_reader *csv, size_t column, const uint8_t *mac, bool null, struct error *e)
-{
-	uint8_t key[SORTER_KEY] = { 0 };
-
-	if (!null)
-		mem_copy(key, mac, SORTER_KEY - 4);
-	for (size_t i = 0; i < 4; i++)
-		key[SORTER_KEY - 4 + i] = (uint8_t)(column >> (24 - 8 * i));
-	return sorter_add(g->seen, key, &csv->line, sizeof(csv->line), e);
-}
-
-static bool put_cell(struct sealing *g, const struct csv_reader *csv, size_t i, struct error *e)
-{
-	const struct schema_column *c = &g->schema->columns[i];
-	const struct target *t = &g->targets[i];
-	const struct csv_field *f = &csv->fields[t->position];
-	bool null = csv_is_null(&g->null, f);
-	const char *value = null ? NULL : f->text;
-	uint8_t mac[SHA256_SIZE];
-
-	if (c->kind == COLUMN_CLEARTEXT || (null && g->settings->preserve_nulls)) {
-		if (f->n > C3R_CELL_MAX)
-			return at_row(g, csv, i, e, "the value is longer than 16,383 bytes");
-		csv_put(&g->line, value, f->n, i == 0, g->settings->null_out);
-		return true;
-	}
-	if (i > 0)
-		wr_u8(&g->line, ','); /* the format's cells have nothing that must be quoted */
-	if (c->kind == COLUMN_FINGERPRINT) {
-		if (!c3r_fingerprint(t->mac, value, f->n, g->rng, &g->line, mac))
-			return at_row(g, csv, i, e, "the fingerprint could not be computed");
-		return g->seen ? note_seen(g, csv, i, mac, null, e) : true;
-	}
-	if (c3r_seal(g->work, c->target, value, f->n, t->padded, &g->line))
-		return true;
-	return at_row(g, csv, i, e, t->padded ? "the value is longer than its padding allows" : "the value is too long to be sealed");
 }
 
 static bool put_row(void *ctx, const uint8_t *key UNUSED, const void *payload, size_t n, struct error *e)
@@ -186,24 +134,102 @@ static bool put_row(void *ctx, const uint8_t *key UNUSED, const void *payload, s
 	return fwrite_unlocked(payload, 1, n, g->out) == n ? true : write_failed(e);
 }
 
-static bool seal_row(struct sealing *g, struct csv_reader *csv, struct error *e)
+/* Takes the oldest job back: its rows and fingerprints go to be sorted.  The first row in the file that cannot be sealed decides the error. */
+static bool collect(struct sealing *g, struct error *e)
 {
-	uint8_t nonce[C3R_NONCE];
+	struct seal_job *j = crew_take(g->crew);
+	size_t at = 0;
 
-	if (!rng_fill(g->rng, nonce, sizeof(nonce)) || !c3r_row_begin(g->work, &g->root, nonce))
-		return fail(e, ERR_CRYPTO, "could not derive a row key");
-	wr_clear(&g->line);
-	for (size_t i = 0; i < g->schema->n; i++) {
-		if (!put_cell(g, csv, i, e))
+	if (!j)
+		return true;
+	if (j->n < j->in.n) {
+		*e = j->error;
+		return false;
+	}
+	for (size_t i = 0; i < j->n; at += j->rows[i++].n) {
+		if (!sorter_add(g->rows_by_nonce, j->rows[i].nonce, j->out.p + at, j->rows[i].n, e))
+			return false;
+		g->rows++;
+		if (g->settings->progress && g->rows % SEAL_PROGRESS_ROWS == 0)
+			g->settings->progress(g->settings->progress_ctx, g->rows);
+	}
+	for (at = 0; at < j->seen.n; at += sizeof(struct seal_seen)) {
+		struct seal_seen seen;
+		mem_copy(&seen, j->seen.p + at, sizeof(seen));
+		if (!sorter_add(g->seen, seen.key, &seen.line, sizeof(seen.line), e))
 			return false;
 	}
-	wr_u8(&g->line, '\n');
-	if (!wr_ok(&g->line))
-		return fail_memory(e);
-	g->rows++;
-	if (g->settings->progress && g->rows % SEAL_PROGRESS_ROWS == 0)
-		g->settings->progress(g->settings->progress_ctx, g->rows);
-	return sorter_add(g->rows_by_nonce, nonce, g->line.p, g->line.n, e);
+	crew_back(g->crew);
+	return true;
+}
+
+/* The current row joins the job that is being filled; a full one goes to the threads. */
+static bool hand_out(struct sealing *g, struct csv_reader *csv, struct error *e)
+{
+	struct seal_job *j = crew_idle(g->crew);
+
+	if (!j) {
+		if (!collect(g, e))
+			return false;
+		j = crew_idle(g->crew);
+	}
+	if (j->in.width != g->n_fields || j->handed) {
+		batch_clear(&j->in, g->n_fields);
+		j->handed = false;
+	}
+	if (!batch_add(&j->in, csv, e))
+		return false;
+	if (batch_full(&j->in)) {
+		j->handed = true;
+		crew_give(g->crew);
+	}
+	return true;
+}
+
+/* The last job, not full, and all that are still out. */
+static bool collect_rest(struct sealing *g, struct error *e)
+{
+	struct seal_job *j = crew_idle(g->crew);
+
+	if (j && !j->handed && j->in.n > 0)
+		crew_give(g->crew);
+	while (crew_take(g->crew)) {
+		if (!collect(g, e))
+			return false;
+	}
+	return true;
+}
+
+static bool start_crew(struct sealing *g, struct error *e)
+{
+	long cores = g->settings->threads > 0 ? g->settings->threads : sysconf(_SC_NPROCESSORS_ONLN);
+	size_t n = cores < 1 ? 1 : cores > CREW_MAX ? CREW_MAX : (size_t)cores;
+
+	for (; g->n_workers < n; g->n_workers++) {
+		struct sealer *s;
+		if (!sealer_new(&s, &g->plan, e))
+			return false;
+		g->workers[g->n_workers] = s;
+	}
+	for (; g->n_jobs < 2 * n + 2; g->n_jobs++) {
+		if (!(g->jobs[g->n_jobs] = seal_job_new()))
+			return fail_memory(e);
+	}
+	return crew_start(&g->crew, seal_job_run, g->workers, g->n_workers, g->jobs, g->n_jobs, e);
+}
+
+static bool seal_rows(struct sealing *g, FILE *in, struct error *e)
+{
+	bool ok = start_crew(g, e) && each_row(g, in, hand_out, e) && collect_rest(g, e);
+
+	crew_stop(g->crew);
+	g->crew = NULL;
+	for (size_t i = 0; i < g->n_workers; i++)
+		sealer_free(g->workers[i]);
+	for (size_t i = 0; i < g->n_jobs; i++)
+		seal_job_free(g->jobs[i]);
+	g->n_workers = g->n_jobs = 0;
+	return ok;
 }
 
 struct duplicates {
@@ -250,11 +276,24 @@ static bool check_duplicates(struct sealing *g, struct error *e)
 	return g->seen ? sorter_finish(g->seen, check_duplicate, &d, e) : true;
 }
 
+/* All rows are sealed by now, so their number is known. */
+static bool put_file_tag(struct sealing *g)
+{
+	struct native_work *w = native_work_new(g->plan.secret, g->plan.collaboration);
+
+	wr_u8(&g->line, ',');
+	bool ok = w && native_file_put(w, g->plan.file, g->plan.names, (uint64_t)g->rows, &g->line);
+	native_work_free(w);
+	return ok;
+}
+
 static bool put_header(struct sealing *g, struct error *e)
 {
 	wr_clear(&g->line);
 	for (size_t i = 0; i < g->schema->n; i++)
 		csv_put(&g->line, g->schema->columns[i].target, strlen(g->schema->columns[i].target), i == 0, "");
+	if (g->schema->format == FORMAT_NATIVE && !put_file_tag(g))
+		return fail(e, ERR_CRYPTO, "could not make the file's tag");
 	wr_u8(&g->line, '\n');
 	return fwrite(g->line.p, 1, g->line.n, g->out) == g->line.n ? true : write_failed(e);
 }
@@ -295,55 +334,89 @@ static bool measure(struct sealing *g, FILE *in, struct error *e)
 	return fseeko(in, start, SEEK_SET) == 0 ? true : fail(e, ERR_IO, "%s cannot be read twice", g->in_name);
 }
 
-/* Keys and paddings of the target columns; the longest values are known by now. */
-static bool prepare(struct sealing *g, const struct c3r_secret *secret, const char *collaboration, struct error *e)
+static bool bad_pad(const struct schema_column *c, size_t n, size_t least, size_t most, struct error *e)
 {
-	if (!c3r_root_key(secret, collaboration, &g->root))
+	return fail(e, ERR_CRYPTO, "column \"%s\": padded length %zu is not between %zu and %zu", c->target, n, least, most);
+}
+
+static bool pad_c3r(const struct schema_column *c, struct seal_target *t, struct error *e)
+{
+	if (c->pad == PAD_NONE)
+		return true;
+	t->padded = c->pad == PAD_FIXED ? c->pad_length : c->pad_length + t->longest;
+	if (c->pad == PAD_MAX && t->padded == 0)
+		t->padded = 1; /* no value at all: nothing will be longer */
+	return (t->padded >= 1 && t->padded <= C3R_PADDED_MAX) || bad_pad(c, t->padded, 1, C3R_PADDED_MAX, e);
+}
+
+/* Counted in value bytes.  A deterministic NULL hides behind random bytes, for which there must be room. */
+static bool pad_native(const struct schema_column *c, struct seal_target *t, struct error *e)
+{
+	size_t least = c->kind == COLUMN_DETERMINISTIC ? NATIVE_NULL_MIN : 0;
+
+	if (c->pad != PAD_FIXED && c->pad != PAD_MAX)
+		return true;
+	t->padded = c->pad == PAD_FIXED ? c->pad_length : c->pad_length + (t->longest ? t->longest - 1 : 0);
+	if (c->pad == PAD_MAX && t->padded < least)
+		t->padded = least;
+	return (t->padded >= least && t->padded <= NATIVE_VALUE_MAX) || bad_pad(c, t->padded, least, NATIVE_VALUE_MAX, e);
+}
+
+/* The native format's file number and the digest of its header. */
+static bool name_file(struct sealing *g, struct error *e)
+{
+	struct seal_plan *p = &g->plan;
+
+	wr_clear(&g->line);
+	for (size_t i = 0; i < g->schema->n; i++)
+		native_names_add(&g->line, g->schema->columns[i].target, strlen(g->schema->columns[i].target));
+	if (!wr_ok(&g->line) || !rng_fill(p->rng, p->file, sizeof(p->file)) || !hash_sha256(g->line.p, g->line.n, p->names))
+		return fail(e, ERR_CRYPTO, "could not number the file");
+	return true;
+}
+
+/* Keys and paddings of the target columns; the longest values are known by now. */
+static bool prepare(struct sealing *g, struct error *e)
+{
+	if (!c3r_root_key(g->plan.secret, g->plan.collaboration, &g->plan.root))
 		return fail(e, ERR_CRYPTO, "could not derive keys");
+	if (g->schema->format == FORMAT_NATIVE && !name_file(g, e))
+		return false;
 	for (size_t i = 0; i < g->schema->n; i++) {
 		const struct schema_column *c = &g->schema->columns[i];
-		struct target *t = &g->targets[i];
-		if (c->kind == COLUMN_FINGERPRINT) {
-			t->mac = c3r_column_mac(secret, collaboration, c->target, g->settings->any_name);
-			if (!t->mac)
-				return fail(e, ERR_CRYPTO, "could not derive keys");
-			if (!g->settings->allow_duplicates && !g->seen && !sorter_open(&g->seen, e))
-				return false;
-		}
-		if (c->pad == PAD_NONE)
-			continue;
-		t->padded = c->pad == PAD_FIXED ? c->pad_length : c->pad_length + t->longest;
-		if (c->pad == PAD_MAX && t->padded == 0)
-			t->padded = 1; /* no value at all: nothing will be longer */
-		if (t->padded < 1 || t->padded > C3R_PADDED_MAX)
-			return fail(e, ERR_CRYPTO, "column \"%s\": padded length %zu is not between 1 and %d", c->target, t->padded, C3R_PADDED_MAX);
+		struct seal_target *t = &g->targets[i];
+		bool equal = c->kind == COLUMN_FINGERPRINT || c->kind == COLUMN_DETERMINISTIC; /* equal values show */
+		if (equal && !g->settings->allow_duplicates && !g->seen && !sorter_open(&g->seen, e))
+			return false;
+		if (!(g->schema->format == FORMAT_NATIVE ? pad_native(c, t, e) : pad_c3r(c, t, e)))
+			return false;
 	}
+	g->plan.note_seen = g->seen != NULL;
 	return true;
 }
 
 bool seal_file(FILE *in, const char *in_name, FILE *out, const struct schema *schema, const struct c3r_secret *secret,
 	       const char *collaboration, const struct seal_settings *settings, const struct rng *r, int64_t *rows, struct error *e)
 {
-	struct sealing g = { .schema = schema, .settings = settings, .rng = r, .in_name = in_name, .null = { settings->null_in }, .out = out };
+	struct sealing g = { .schema = schema, .settings = settings, .in_name = in_name, .out = out };
 	bool ok = false;
 
-	secret_lock(&g.root, sizeof(g.root));
+	secret_lock(&g.plan.root, sizeof(g.plan.root));
 	g.targets = mem_alloc(schema->n, sizeof(*g.targets));
-	g.work = c3r_work_new();
-	wr_init_heap(&g.line, LINE_MAX_OUT);
-	if (!g.targets || !g.work)
+	g.plan = (struct seal_plan){ .schema = schema, .settings = settings, .rng = r, .secret = secret, .collaboration = collaboration, .in_name = in_name,
+				     .targets = g.targets, .null = { settings->null_in },
+				     .null_text = text_eq(settings->null_out, "\"\"") ? "" : settings->null_out };
+	wr_init_heap(&g.line, LINE_ROOM);
+	if (!g.targets)
 		fail_memory(e);
 	else
-		ok = check_settings(&g, in, e) && measure(&g, in, e) && prepare(&g, secret, collaboration, e) && sorter_open(&g.rows_by_nonce, e) &&
-		     each_row(&g, in, seal_row, e) && check_duplicates(&g, e) && put_header(&g, e) && sorter_finish(g.rows_by_nonce, put_row, &g, e);
+		ok = check_settings(&g, in, e) && measure(&g, in, e) && prepare(&g, e) && sorter_open(&g.rows_by_nonce, e) && seal_rows(&g, in, e) &&
+		     check_duplicates(&g, e) && put_header(&g, e) && sorter_finish(g.rows_by_nonce, put_row, &g, e);
 	*rows = g.rows;
 	sorter_close(g.seen);
 	sorter_close(g.rows_by_nonce);
-	c3r_work_free(g.work);
-	for (size_t i = 0; g.targets && i < schema->n; i++)
-		hash_mac_free(g.targets[i].mac);
 	mem_free(g.targets);
-	secret_key_wipe(&g.root);
+	secret_key_wipe(&g.plan.root);
 	wr_free(&g.line);
 	return ok;
 }

@@ -18,6 +18,7 @@ struct seal_settings {
 	bool allow_duplicates;  /* off: equal values in one fingerprint column are refused, and so is a second NULL unless NULLs are preserved */
 	bool any_name;          /* joins on columns with other names: one fingerprint key for all */
 	bool preserve_nulls;    /* NULL stays NULL */
+	int threads;            /* that seal, besides the one that reads and writes; 0: one for each core */
 	const char *null_in;    /* csv_null.text */
 	const char *null_out;   /* how NULL is written; "" */
 	void (*progress)(void *ctx, int64_t rows); /* now and then; NULL: none */
@@ -33,7 +34,9 @@ MUST_CHECK bool seal_file(FILE *in, const char *in_name, FILE *out, const struct
 			  struct error *e);
 
 struct unseal_settings {
+	bool partial;             /* native format: columns or rows may be missing; cells are then bound to each other, not to the whole row */
 	bool fail_on_fingerprint; /* off: fingerprints pass through as they are */
+	int threads;              /* as for sealing */
 	const char *null_in, *null_out;
 	void (*progress)(void *ctx, int64_t rows);
 	void *progress_ctx;

@@ -113,6 +113,7 @@ struct block_share {
 	struct eps epsilon;
 	struct delta delta;
 	bool all_zcdp;
+	bool converts; /* none is pure, and there is a delta: Gaussian noise can be paid as (epsilon, half of delta) where an account is approx */
 };
 
 /* Chooses bounding, mechanism and scales, emits the SQL.  A block without an aggregate (GROUP BY alone) releases its keys only. */

@@ -263,12 +263,28 @@ static bool choose_mechanism(const struct block *b, const struct block_share *sh
 {
 	enum noise_choice wish = b->planning->settings->mechanism;
 
-	if (wish == MECHANISM_GAUSSIAN && !share->all_zcdp) {
-		fail(e, ERR_RULE, "Gaussian noise cannot be paid from a budget with pure accounting");
+	if (wish == MECHANISM_GAUSSIAN && !share->all_zcdp && !share->converts) {
+		fail(e, ERR_RULE, "Gaussian noise cannot be paid from a budget with pure accounting, nor from approx accounting without delta");
 		error_rule(e, "mechanism");
 		return error_hint(e, "SET noisegate.mechanism = 'auto'.");
 	}
-	*gaussian = share->all_zcdp && wish != MECHANISM_LAPLACE;
+	*gaussian = (share->all_zcdp && wish != MECHANISM_LAPLACE) || wish == MECHANISM_GAUSSIAN;
+	return true;
+}
+
+/*
+ * An approx account pays Gaussian noise as (epsilon, half of the query's delta): the rho that converts to it.  The other half is left for group selection.
+ * The rho of any zCDP account that is touched too stays the price that was quoted, which is not below it.
+ */
+static bool convert_gaussian(struct block_share *share, struct rho *total, struct error *e)
+{
+	struct rho limit;
+
+	share->delta.atto /= 2;
+	if (!loss_rho_limit(share->epsilon, share->delta, &limit))
+		return fail(e, ERR_BAD_PARAMETER, "epsilon and delta must be above 0");
+	if (limit.pico < total->pico)
+		*total = limit;
 	return true;
 }
 
@@ -294,10 +310,11 @@ static bool describe(struct block *b, const struct part_price *p, bool ranked, s
 	return selection ? true : fail_memory(e);
 }
 
-static bool close_private(struct block *b, const struct block_share *share, struct release_value *values, struct plan_column *columns,
+static bool close_private(struct block *b, const struct block_share *whole, struct release_value *values, struct plan_column *columns,
 			  struct plan_block *out, struct error *e)
 {
 	struct part_price p = { .groups = 1 };
+	struct block_share mine = *whole, *share = &mine;
 	struct rho total = { 0 };
 	size_t product = 1;
 	bool asked, ranked = false;
@@ -330,6 +347,9 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 		fail(e, ERR_BAD_PARAMETER, "epsilon is out of range");
 		return error_hint(e, "Choose a smaller noisegate.epsilon.");
 	}
+	const bool converted = p.gaussian && !share->all_zcdp;
+	if (converted && !convert_gaussian(share, &total, e))
+		return false;
 	p.rho.pico = total.pico / parts;
 	out->spec.private_noise = true;
 	out->spec.confidence = b->planning->settings->confidence;
@@ -339,11 +359,15 @@ static bool close_private(struct block *b, const struct block_share *share, stru
 	if (all_public && !make_domains(b, out, e))
 		return false;
 	bool draws = b->n_aggregates > 0 || !all_public; /* keys of public domains alone reveal nothing */
-	if (draws && !p.gaussian)
+	if (draws && (!p.gaussian || converted))
 		out->figures.epsilon = share->epsilon;
 	if (draws)
 		out->figures.rho = total;
-	return describe(b, &p, ranked, product, out, e) && block_emit(b, ranked, !all_public, out, e);
+	if (!describe(b, &p, ranked, product, out, e))
+		return false;
+	if (draws && converted)
+		out->figures.delta.atto += whole->delta.atto - share->delta.atto;
+	return block_emit(b, ranked, !all_public, out, e);
 }
 
 /* The result is made of a column of this scan: as a key, or inside an aggregate. */

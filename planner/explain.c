@@ -115,7 +115,7 @@ static void explain_charges(struct lines *l, const struct plan *plan)
 	for (size_t i = 0; i < plan->n_charges; i++) {
 		const struct plan_charge *c = &plan->charges[i];
 		wr_init(&w, l->arena, 256);
-		if (c->budget->accounting == ACCOUNTING_PURE) {
+		if (c->budget->accounting != ACCOUNTING_ZCDP) {
 			wr_str(&w, "epsilon ");
 			eps_put(&w, c->epsilon);
 		} else {
@@ -126,7 +126,7 @@ static void explain_charges(struct lines *l, const struct plan *plan)
 			wr_str(&w, ", delta ");
 			delta_put(&w, c->delta);
 		}
-		add(l, "Charge to %s.%s: %s", c->budget->schema, c->budget->table, wr_text(&w));
+		add(l, "Charge to %s.%s: %s, %s accounting", c->budget->schema, c->budget->table, wr_text(&w), accounting_name(c->budget->accounting));
 	}
 	if (plan->n_charges == 0)
 		add(l, "Charge: none");

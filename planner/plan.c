@@ -174,7 +174,7 @@ static bool block_price(const struct post *post, const struct accounts *a, const
 	const struct policy_table *const *tables;
 	size_t n = block_tables(b, &tables), most = 1;
 
-	*out = (struct block_share){ .all_zcdp = true };
+	*out = (struct block_share){ .all_zcdp = true, .converts = delta.atto > 1 };
 	for (size_t i = 0; i < n; i++) {
 		const struct policy_budget *budget = budget_of(post->planning, tables[i]);
 		for (size_t j = 0; budget && j < a->n; j++) {
@@ -182,6 +182,7 @@ static bool block_price(const struct post *post, const struct accounts *a, const
 				most = a->items[j].blocks;
 		}
 		out->all_zcdp = out->all_zcdp && (!budget || budget->accounting == ACCOUNTING_ZCDP);
+		out->converts = out->converts && (!budget || budget->accounting != ACCOUNTING_PURE);
 	}
 	out->epsilon.pico = epsilon.pico / most;
 	out->delta.atto = delta.atto / most;
@@ -225,7 +226,7 @@ static bool make_charges(const struct planning *p, const struct accounts *a, str
 		if (!ok || !wr_ok(&w))
 			return fail(e, ERR_TOO_COMPLEX, "the statement's charge cannot be computed");
 		c.mechanism = wr_text(&w);
-		if (c.budget->accounting == ACCOUNTING_PURE)
+		if (c.budget->accounting != ACCOUNTING_ZCDP)
 			c.rho.pico = 0;
 		else
 			c.epsilon.pico = 0;

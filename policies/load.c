@@ -30,6 +30,8 @@ static void read_members(struct reader *r, const struct yaml_node *n)
 		const struct yaml_node *list = read_need(r, item, "abilities", "a member");
 		struct policy_member *to = &m[r->policy->n_members];
 		to->name = name ? name : "?";
+		if (text_eq(name, "*"))
+			report_error(r->report, READ_AT(item), "", "\"*\" stands for all analysts: no member can be called so");
 		for (size_t j = 0; read_is(r, list, YAML_LIST, "abilities") && j < list->n; j++) {
 			int which = read_choice(r, list->items[j], "an ability", abilities, ARRAY_LEN(abilities), -1);
 			to->abilities |= which >= 0 ? 1u << which : 0;
@@ -108,7 +110,7 @@ static void warn(struct reader *r, const struct yaml_node *root)
 		bool granted = p->tables[i].rule != RULE_DIFFERENTIAL_PRIVACY;
 		for (size_t j = 0; j < p->n_budgets; j++)
 			granted = granted || (text_eq(p->budgets[j].schema, p->tables[i].schema) &&
-					      text_eq(p->budgets[j].table, p->tables[i].name));
+					      text_eq(p->budgets[j].table, p->tables[i].name) && !text_eq(p->budgets[j].analyst, "*"));
 		if (!granted)
 			report_warning(r->report, READ_AT(root), "nobody has a budget for %s.%s", p->tables[i].schema, p->tables[i].name);
 		if (p->tables[i].rule == RULE_AGGREGATION || p->tables[i].rule == RULE_LIST || p->tables[i].rule == RULE_CUSTOM)

@@ -52,6 +52,13 @@ void column_set_add(struct column_set *s, size_t column)
 	s->bits[column / 64] |= UINT64_C(1) << (column % 64);
 }
 
+const char *accounting_name(enum accounting a)
+{
+	static const char *const names[] = { [ACCOUNTING_PURE] = "pure", [ACCOUNTING_ZCDP] = "zcdp", [ACCOUNTING_APPROX] = "approx" };
+
+	return names[a];
+}
+
 const char *table_rule_name(enum table_rule r)
 {
 	static const char *const names[] = { [RULE_PUBLIC] = "public", [RULE_DIFFERENTIAL_PRIVACY] = "differential_privacy",

@@ -163,19 +163,20 @@ struct policy_login {
 	const char *verifier; /* SCRAM-SHA-256$... */
 };
 
-enum accounting { ACCOUNTING_PURE, ACCOUNTING_ZCDP };
+enum accounting { ACCOUNTING_PURE, ACCOUNTING_ZCDP, ACCOUNTING_APPROX }; /* docs/budgets.md */
 enum refresh { REFRESH_NONE, REFRESH_DAILY, REFRESH_WEEKLY, REFRESH_MONTHLY };
 
 struct policy_budget {
 	const char *owner, *schema, *table, *analyst; /* account key: (owner, schema.table, analyst member) */
 	struct eps epsilon;
-	struct delta delta;           /* 0 only with ACCOUNTING_PURE: then private group keys are refused */
+	struct delta delta;           /* 0 only with ACCOUNTING_PURE and _APPROX: then private group keys are refused */
 	struct eps query_epsilon;     /* default of one query */
 	struct eps query_max_epsilon; /* cap of one query */
 	struct delta query_delta;     /* default of one query with private keys; 0 when delta is 0 */
 	struct delta query_max_delta;
 	enum accounting accounting;
 	enum refresh refresh;
+	const struct policy_budget *together; /* the budget of all analysts of this table together (analyst "*"), or NULL */
 };
 
 struct policy_server {
@@ -208,12 +209,22 @@ struct policy_audit {
 	int64_t segment_bytes;       /* a file that reached it is followed by a new one, default 64 MiB */
 };
 
+/* Where the ledger is kept, and where the end of its chain is noted outside of it (budget/anchor.h). */
+struct policy_ledger {
+	const char *postgres; /* connection string without password; NULL: the file at policy.ledger_path */
+	const char *schema;   /* of its tables in PostgreSQL; default noisegate */
+	const char *password_env, *password_file; /* or NULL */
+	const char *anchor_file;                  /* or NULL */
+	const char *anchor_schema, *anchor_table; /* a table on the upstream, or NULL */
+};
+
 struct policy {
 	const char *collaboration;
 	const char *text; /* the file's own bytes */
 	size_t n_text;
 	struct policy_audit audit;
 	const char *ledger_path; /* absolute or relative to the policy file's directory, resolved by the loader */
+	struct policy_ledger ledger;
 	struct policy_server server;
 	struct policy_upstream upstream;
 	const struct policy_member *members;
@@ -229,6 +240,9 @@ struct policy {
 	const struct policy_budget *budgets;
 	size_t n_budgets;
 };
+
+/* "pure", "zcdp", "approx". */
+const char *accounting_name(enum accounting a);
 
 /* Look-ups; NULL when there is none.  policy_find_column: n_columns when there is none. */
 const struct policy_member *policy_find_member(const struct policy *p, const char *name);

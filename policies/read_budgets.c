@@ -87,6 +87,8 @@ static void find_table(struct reader *r, const struct yaml_node *n, struct polic
 static void read_analyst(struct reader *r, const struct yaml_node *n, struct policy_budget *b)
 {
 	b->analyst = read_text(r, n, "analyst", "?");
+	if (text_eq(b->analyst, "*")) /* all analysts together */
+		return;
 	const struct policy_member *m = policy_find_member(r->policy, b->analyst);
 	if (n && !m)
 		report_error(r->report, READ_AT(n), "", "unknown member \"%s\"", b->analyst);
@@ -97,7 +99,7 @@ static void read_analyst(struct reader *r, const struct yaml_node *n, struct pol
 static void read_budget(struct reader *r, const struct yaml_node *n, struct policy_budget *b)
 {
 	static const char *const keys[] = { "owner", "table", "analyst", "epsilon", "delta", "per_query", "refresh", "accounting" };
-	static const char *const methods[] = { "pure", "zcdp" };
+	static const char *const methods[] = { "pure", "zcdp", "approx" };
 	static const char *const windows[] = { "none", "daily", "weekly", "monthly" };
 
 	*b = (struct policy_budget){ .owner = "?", .schema = "?", .table = "?", .analyst = "?", .epsilon = { EPS_ONE } };
@@ -120,6 +122,21 @@ static void read_budget(struct reader *r, const struct yaml_node *n, struct poli
 	read_per_query(r, read_get(n, "per_query"), b);
 }
 
+/* Every budget finds the one of all analysts of its table together.  Both add up the same currency, or one could not be charged for the other. */
+static void join_budgets(struct reader *r, const struct yaml_node *budgets, struct policy_budget *b)
+{
+	for (size_t i = 0; i < budgets->n; i++) {
+		for (size_t j = 0; j < budgets->n; j++) {
+			if (!text_eq(b[j].analyst, "*") || text_eq(b[i].analyst, "*") || !text_eq(b[i].schema, b[j].schema) || !text_eq(b[i].table, b[j].table))
+				continue;
+			b[i].together = &b[j];
+			if ((b[i].accounting == ACCOUNTING_ZCDP) != (b[j].accounting == ACCOUNTING_ZCDP))
+				report_error(r->report, READ_AT(budgets->items[i]), "", "accounting %s does not add up with the %s of analyst \"*\"",
+					     accounting_name(b[i].accounting), accounting_name(b[j].accounting));
+		}
+	}
+}
+
 void read_budgets(struct reader *r, const struct yaml_node *budgets)
 {
 	if (!read_is(r, budgets, YAML_LIST, "budgets"))
@@ -138,4 +155,5 @@ void read_budgets(struct reader *r, const struct yaml_node *budgets)
 		}
 		r->policy->n_budgets = i + 1;
 	}
+	join_budgets(r, budgets, b);
 }

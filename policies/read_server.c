@@ -110,6 +110,71 @@ static void read_upstream(struct reader *r, const struct yaml_node *root)
 	u->statement_timeout_ms = read_duration(r, read_get(n, "statement_timeout"), "statement_timeout", 60000);
 }
 
+static bool is_url(const char *s)
+{
+	return text_starts(s, "postgresql://") || text_starts(s, "postgres://");
+}
+
+/* password=..., or user:secret@ in a URL. */
+static bool holds_password(const char *dsn)
+{
+	const char *authority = is_url(dsn) ? strstr(dsn, "://") + 3 : NULL;
+	const char *at = authority ? strchr(authority, '@') : NULL;
+
+	return strstr(dsn, "password=") || (at && (size_t)(at - authority) > strcspn(authority, ":"));
+}
+
+static void read_anchor(struct reader *r, const struct yaml_node *n, struct policy_ledger *l)
+{
+	static const char *const keys[] = { "file", "upstream" };
+
+	if (!read_is(r, n, YAML_MAP, "anchor"))
+		return;
+	read_known(r, n, "anchor", keys, ARRAY_LEN(keys), NULL);
+	l->anchor_file = read_path(r, read_text(r, read_get(n, "file"), "file", NULL));
+	const struct yaml_node *table = read_get(n, "upstream");
+	if (table && !read_qualified(r, table, "upstream", &l->anchor_schema, &l->anchor_table))
+		l->anchor_schema = l->anchor_table = NULL;
+	if ((l->anchor_file != NULL) == (table != NULL))
+		report_error(r->report, READ_AT(n), "for example anchor: { file: /mnt/other-disk/NAME.anchor }", "anchor takes either file or upstream");
+}
+
+/* A path, a postgresql:// string, or a map. */
+static void read_ledger(struct reader *r, const struct yaml_node *n)
+{
+	static const char *const keys[] = { "path", "postgres", "schema", "password_env", "password_file", "anchor" };
+	struct policy *p = r->policy;
+	struct policy_ledger *l = &p->ledger;
+	const bool map = n && n->kind == YAML_MAP;
+	const struct yaml_node *place = map ? read_get(n, "path") : n, *dsn = map ? read_get(n, "postgres") : NULL;
+	const char *path;
+
+	*l = (struct policy_ledger){ .schema = "noisegate" };
+	if (map)
+		read_known(r, n, "ledger", keys, ARRAY_LEN(keys), NULL);
+	path = read_text(r, place, map ? "path" : "ledger", NULL);
+	if (path && is_url(path)) {
+		dsn = place;
+		path = NULL;
+	}
+	l->postgres = read_text(r, dsn, "postgres", NULL);
+	if (path && l->postgres)
+		report_error(r->report, READ_AT(n), "", "ledger takes either path or postgres");
+	if (l->postgres && holds_password(l->postgres))
+		report_error(r->report, READ_AT(dsn), "use password_env or password_file", "the ledger's connection string must not hold a password");
+	if (map) {
+		const struct yaml_node *schema = read_get(n, "schema");
+		if (schema)
+			l->schema = read_name(r, schema, "schema");
+		l->password_env = read_text(r, read_get(n, "password_env"), "password_env", NULL);
+		l->password_file = read_path(r, read_text(r, read_get(n, "password_file"), "password_file", NULL));
+		read_anchor(r, read_get(n, "anchor"), l);
+	}
+	if (!path && p->collaboration)
+		path = arena_printf(r->arena, "%s.ledger", p->collaboration);
+	p->ledger_path = read_path(r, path);
+}
+
 void read_server(struct reader *r, const struct yaml_node *root)
 {
 	struct policy *p = r->policy;
@@ -119,9 +184,6 @@ void read_server(struct reader *r, const struct yaml_node *root)
 	p->upstream = (struct policy_upstream){ .dsn = "", .connections = 4, .statement_timeout_ms = 60000 };
 	read_server_section(r, read_get(root, "server"));
 	read_upstream(r, root);
-	const char *ledger = read_text(r, read_get(root, "ledger"), "ledger", NULL);
-	if (!ledger && p->collaboration)
-		ledger = arena_printf(r->arena, "%s.ledger", p->collaboration);
-	p->ledger_path = read_path(r, ledger);
+	read_ledger(r, read_get(root, "ledger"));
 	read_audit(r, read_get(root, "audit"));
 }

@@ -1,143 +1,196 @@
 #include "base/text.h"
-#include "budget/ledger.h"
-#include "policies/snapshot.h"
-#include "proxy/cli.h"
+#include "proxy/cli_budget.h"
 #include "proxy/cli_policy.h"
 
 #include <getopt.h>
-#include <stdio.h>
+#include <pwd.h>
+#include <unistd.h>
 
-static const char usage[] = "usage: noisegate budget show -c POLICY.yaml [--json]\n"
-			    "       noisegate budget history -c POLICY.yaml [--owner MEMBER] [--analyst MEMBER] [--limit N] [--json]\n";
-
-struct options {
-	const char *policy, *owner, *analyst;
-	int64_t limit;
-	bool json;
-};
+static const char usage[] =
+	"usage: noisegate budget show -c POLICY.yaml [--json]\n"
+	"       noisegate budget history -c POLICY.yaml [--owner MEMBER] [--analyst MEMBER] [--limit N] [--json]\n"
+	"       noisegate budget plan -c POLICY.yaml --table T --analyst MEMBER [--epsilon E] [--json]\n"
+	"       noisegate budget set -c POLICY.yaml --table T --analyst MEMBER (--epsilon E [--delta D] | --policy) --reason TEXT\n"
+	"       noisegate budget top-up -c POLICY.yaml --table T --analyst MEMBER --epsilon E [--delta D] --reason TEXT\n"
+	"       noisegate budget freeze|unfreeze -c POLICY.yaml (--table T --analyst MEMBER|'*' | --all) --reason TEXT\n"
+	"       noisegate budget recover -c POLICY.yaml --reason TEXT [--missing-epsilon E [--missing-delta D] [--missing-rho R]] [--without-anchor]\n"
+	"  --owner MEMBER   whose table, when the name alone is ambiguous;  --by NAME   who decides, for the history (default: the user's name)\n";
 
 static struct policy_report report; /* large; only this command uses it, once */
 
-static bool read_options(int argc, char **argv, struct options *o)
+enum { OPT_OWNER = 256, OPT_ANALYST, OPT_TABLE, OPT_LIMIT, OPT_JSON, OPT_EPSILON, OPT_DELTA, OPT_REASON, OPT_BY, OPT_ALL, OPT_POLICY, OPT_MISSING_EPSILON,
+       OPT_MISSING_DELTA, OPT_MISSING_RHO, OPT_WITHOUT_ANCHOR };
+
+static bool read_eps(const char *s, struct eps *out, bool zero)
 {
-	static const struct option known[] = { { "config", required_argument, NULL, 'c' }, { "owner", required_argument, NULL, 'o' },
-					       { "analyst", required_argument, NULL, 'a' }, { "limit", required_argument, NULL, 'l' },
-					       { "json", no_argument, NULL, 'j' },	    { NULL, 0, NULL, 0 } };
+	struct decimal d;
+
+	return decimal_parse(s, &d) && eps_from_decimal(d, out) && (zero || out->pico > 0);
+}
+
+static bool read_delta(const char *s, struct delta *out)
+{
+	struct decimal d;
+
+	return decimal_parse(s, &d) && delta_from_decimal(d, out);
+}
+
+static bool read_missing(int id, struct budget_options *o)
+{
+	struct eps rho;
+	bool ok = id == OPT_MISSING_EPSILON ? read_eps(optarg, &o->missing_epsilon, true)
+					    : id == OPT_MISSING_DELTA ? read_delta(optarg, &o->missing_delta) : read_eps(optarg, &rho, true);
+
+	if (ok && id == OPT_MISSING_RHO) {
+		o->missing_rho.pico = rho.pico;
+		o->has_rho = true;
+	}
+	o->has_missing = o->has_missing || id == OPT_MISSING_EPSILON;
+	return ok;
+}
+
+static bool read_option(int id, struct budget_options *o)
+{
+	switch (id) {
+	case 'c':
+		o->policy = optarg;
+		return true;
+	case OPT_OWNER:
+		o->owner = optarg;
+		return true;
+	case OPT_ANALYST:
+		o->analyst = optarg;
+		return true;
+	case OPT_TABLE:
+		o->table = optarg;
+		return true;
+	case OPT_REASON:
+		o->reason = optarg;
+		return true;
+	case OPT_BY:
+		o->who = optarg;
+		return true;
+	case OPT_LIMIT:
+		return number_i64(optarg, 1, INT64_MAX, &o->limit);
+	case OPT_EPSILON:
+		return o->has_epsilon = read_eps(optarg, &o->epsilon, false);
+	case OPT_DELTA:
+		return o->has_delta = read_delta(optarg, &o->delta);
+	case OPT_MISSING_EPSILON:
+	case OPT_MISSING_DELTA:
+	case OPT_MISSING_RHO:
+		return read_missing(id, o);
+	default:
+		o->json = o->json || id == OPT_JSON;
+		o->all = o->all || id == OPT_ALL;
+		o->to_policy = o->to_policy || id == OPT_POLICY;
+		o->without_anchor = o->without_anchor || id == OPT_WITHOUT_ANCHOR;
+		return id != '?';
+	}
+}
+
+static bool read_options(int argc, char **argv, struct budget_options *o)
+{
+	static const struct option known[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "owner", required_argument, NULL, OPT_OWNER },
+		{ "analyst", required_argument, NULL, OPT_ANALYST },
+		{ "table", required_argument, NULL, OPT_TABLE },
+		{ "limit", required_argument, NULL, OPT_LIMIT },
+		{ "json", no_argument, NULL, OPT_JSON },
+		{ "epsilon", required_argument, NULL, OPT_EPSILON },
+		{ "delta", required_argument, NULL, OPT_DELTA },
+		{ "reason", required_argument, NULL, OPT_REASON },
+		{ "by", required_argument, NULL, OPT_BY },
+		{ "all", no_argument, NULL, OPT_ALL },
+		{ "policy", no_argument, NULL, OPT_POLICY },
+		{ "missing-epsilon", required_argument, NULL, OPT_MISSING_EPSILON },
+		{ "missing-delta", required_argument, NULL, OPT_MISSING_DELTA },
+		{ "missing-rho", required_argument, NULL, OPT_MISSING_RHO },
+		{ "without-anchor", no_argument, NULL, OPT_WITHOUT_ANCHOR },
+		{ NULL, 0, NULL, 0 },
+	};
+	const struct passwd *me = getpwuid(geteuid());
 	int id;
 
-	*o = (struct options){ .limit = 50 };
+	*o = (struct budget_options){ .limit = 50, .who = me ? me->pw_name : "operator" };
 	optind = 1;
 	while ((id = getopt_long(argc, argv, "c:", known, NULL)) != -1) {
-		if (id == 'c')
-			o->policy = optarg;
-		else if (id == 'o')
-			o->owner = optarg;
-		else if (id == 'a')
-			o->analyst = optarg;
-		else if (id == 'j')
-			o->json = true;
-		else if (id != 'l' || !number_i64(optarg, 1, INT64_MAX, &o->limit))
+		if (!read_option(id, o)) {
+			if (id != '?')
+				(void)fprintf(stderr, "noisegate: \"%s\" is not a value that can be used here\n", optarg);
 			return false;
+		}
 	}
 	return o->policy && optind == argc;
 }
 
-static bool show_one(struct ledger *l, const struct policy_budget *b, bool json, bool first, struct error *e)
+bool budget_find(const struct policy *p, const struct budget_options *o, const struct policy_budget **out, struct error *e)
 {
-	struct account_state s;
-	char end[WALL_TEXT] = "never";
-	const char *method = b->accounting == ACCOUNTING_PURE ? "pure" : "zcdp";
+	const struct policy_budget *found = NULL;
+	size_t n = 0;
 
-	if (!ledger_state(l, b, &s, e))
-		return false;
-	if (s.window_end.micros)
-		wall_text(s.window_end, end);
-	if (json) {
-		(void)printf("%s{\"owner\":\"%s\",\"table\":\"%s.%s\",\"analyst\":\"%s\",\"accounting\":\"%s\",\"epsilon_limit\":%.12g,\"epsilon_spent\":%.12g,"
-			     "\"epsilon_remaining\":%.12g,\"rho_spent\":%.12g,\"rho_limit\":%.12g,\"delta_spent\":%.6g,\"delta_limit\":%.6g,\"queries\":%lld,"
-			     "\"refresh\":\"%s\"}",
-			     first ? "[" : ",\n ", b->owner, b->schema, b->table, b->analyst, method, eps_double(b->epsilon),
-			     eps_double(s.epsilon_reported), eps_double(s.epsilon_remaining), rho_double(s.rho), rho_double(s.rho_limit),
-			     delta_double(s.delta), delta_double(s.delta_limit), (long long)s.queries, end);
-		return true;
-	}
-	if (first)
-		(void)printf("%-28s %-14s %-5s %9s %9s %9s %7s  %s\n", "table", "analyst", "by", "limit", "spent", "left", "queries", "refreshes");
-	char table[160];
-	(void)snprintf(table, sizeof(table), "%s.%s", b->schema, b->table);
-	(void)printf("%-28s %-14s %-5s %9.4g %9.4f %9.4f %7lld  %.10s\n", table, b->analyst, method, eps_double(b->epsilon),
-		     eps_double(s.epsilon_reported), eps_double(s.epsilon_remaining), (long long)s.queries, end);
-	return true;
-}
-
-static bool show(struct ledger *l, const struct policy *p, const struct options *o, struct error *e)
-{
 	for (size_t i = 0; i < p->n_budgets; i++) {
-		if (!show_one(l, &p->budgets[i], o->json, i == 0, e))
-			return false;
+		const struct policy_budget *b = &p->budgets[i];
+		size_t schema = strlen(b->schema);
+		bool qualified = text_starts(o->table, b->schema) && o->table[schema] == '.' && text_eq(o->table + schema + 1, b->table);
+		if ((qualified || text_eq(o->table, b->table)) && text_eq(o->analyst, b->analyst) && (!o->owner || text_eq(o->owner, b->owner))) {
+			found = b;
+			n++;
+		}
 	}
-	if (o->json)
-		(void)printf("%s]\n", p->n_budgets ? "" : "[");
-	return true;
+	*out = found;
+	if (n == 1)
+		return true;
+	fail(e, ERR_CONFIG, n ? "table \"%s\" is ambiguous" : "the policy has no budget of \"%s\" for analyst \"%s\"", o->table, o->analyst);
+	return error_hint(e, n ? "Say schema.table, or --owner." : "noisegate budget show lists them.");
 }
 
-struct listing {
-	bool json, any;
+struct command {
+	const char *name;
+	bool (*run)(struct ledger *l, const struct policy *p, const struct budget_options *o, struct error *e);
+	bool account, reason; /* needs --table and --analyst; --reason */
 };
 
-static bool print_row(void *ctx, const struct history_row *r)
+static const struct command commands[] = {
+	{ "show", budget_show, false, false },      { "history", budget_history, false, false }, { "plan", budget_plan, true, false },
+	{ "set", budget_set, true, true },          { "top-up", budget_top_up, true, true },     { "freeze", budget_freeze, true, true },
+	{ "unfreeze", budget_unfreeze, true, true }, { "recover", NULL, false, true },
+};
+
+static bool usable(const struct command *c, const struct budget_options *o)
 {
-	struct listing *l = ctx;
-	char at[WALL_TEXT];
-	struct wr w;
+	const bool freezes = c->run == budget_freeze || c->run == budget_unfreeze;
 
-	wall_text(r->at, at);
-	if (!l->json) {
-		(void)printf("%6lld  %.19s  %-28s %-12s %-10s %s %.6g%s%.3g  %s\n", (long long)r->query_id, at, r->table, r->analyst, r->user,
-			     text_eq(r->accounting, "pure") ? "epsilon" : "rho",
-			     text_eq(r->accounting, "pure") ? eps_double(r->epsilon) : rho_double(r->rho), r->delta.atto ? " delta " : " delta ",
-			     delta_double(r->delta), r->sql);
-		return true;
-	}
-	wr_init_heap(&w, 1 << 20);
-	wr_fmt(&w, "%s{\"query\":%lld,\"at\":\"%s\",\"table\":", l->any ? ",\n " : "[", (long long)r->query_id, at);
-	wr_json(&w, r->table);
-	wr_str(&w, ",\"analyst\":");
-	wr_json(&w, r->analyst);
-	wr_str(&w, ",\"user\":");
-	wr_json(&w, r->user);
-	wr_fmt(&w, ",\"accounting\":\"%s\",\"epsilon\":%.12g,\"rho\":%.12g,\"delta\":%.6g,\"mechanism\":%s,\"sql\":", r->accounting,
-	       eps_double(r->epsilon), rho_double(r->rho), delta_double(r->delta), r->mechanism);
-	wr_json(&w, r->sql);
-	wr_str(&w, "}");
-	(void)printf("%s", wr_text(&w));
-	wr_free(&w);
-	l->any = true;
-	return true;
-}
-
-static bool history(struct ledger *l, const struct policy *p UNUSED, const struct options *o, struct error *e)
-{
-	struct listing listing = { .json = o->json };
-	bool ok = ledger_history(l, o->owner, o->analyst, o->limit, print_row, &listing, e);
-
-	if (ok && o->json)
-		(void)printf("%s]\n", listing.any ? "" : "[");
-	return ok;
+	if (c->account && !(o->table && o->analyst) && !(freezes && o->all && !o->table && !o->analyst))
+		return false;
+	if (c->reason && !o->reason)
+		return false;
+	if (c->run == budget_set)
+		return o->has_epsilon != o->to_policy;
+	return c->run != budget_top_up || o->has_epsilon;
 }
 
 int cli_budget(int argc, char **argv)
 {
 	const struct clock clock = clock_system();
+	const struct command *c = NULL;
 	struct error e = ERROR_INIT;
+	struct budget_options o;
 	struct ledger *l = NULL;
-	struct options o;
 
-	if (argc < 2 || !(text_eq(argv[1], "show") || text_eq(argv[1], "history")) || !read_options(argc - 1, argv + 1, &o))
+	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(commands); i++) {
+		if (text_eq(argv[1], commands[i].name))
+			c = &commands[i];
+	}
+	if (!c || !read_options(argc - 1, argv + 1, &o) || !usable(c, &o))
 		return cli_usage(usage);
 	struct snapshot *s = snapshot_load(o.policy, &report, &e);
-	bool ok = s && ledger_open(s->policy->ledger_path, &clock, &l, &e) &&
-		  (text_eq(argv[1], "show") ? show : history)(l, s->policy, &o, &e);
+	bool ok = s != NULL;
+	if (ok && !c->run)
+		ok = budget_recover(s->policy, &o, &e);
+	else if (ok)
+		ok = ledger_open_policy(s->policy, &clock, &l, &e) && c->run(l, s->policy, &o, &e);
 	ledger_close(l);
 	snapshot_drop(s);
 	return ok ? EXIT_DONE : cli_error(&e);

@@ -29,7 +29,7 @@ static void print_budget(const struct policy_budget *b)
 	eps_put(&w, b->epsilon);
 	wr_str(&w, ", delta ");
 	delta_put(&w, b->delta);
-	wr_fmt(&w, ", %s accounting; one query ", b->accounting == ACCOUNTING_PURE ? "pure" : "zcdp");
+	wr_fmt(&w, ", %s accounting; one query ", accounting_name(b->accounting));
 	eps_put(&w, b->query_epsilon);
 	wr_str(&w, " (at most ");
 	eps_put(&w, b->query_max_epsilon);

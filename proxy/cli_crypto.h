@@ -5,6 +5,7 @@
 int cli_key(int argc, char **argv);
 int cli_seal(int argc, char **argv);
 int cli_unseal(int argc, char **argv);
+int cli_schema(int argc, char **argv);
 int cli_tokenize(int argc, char **argv); /* and detokenize */
 int cli_beacon(int argc, char **argv);
 int cli_psi(int argc, char **argv);

@@ -1,12 +1,16 @@
+#include "base/clock.h"
 #include "base/file.h"
+#include "base/mem.h"
+#include "base/number.h"
 #include "base/text.h"
+#include "crypto/crew.h"
 #include "crypto/random.h"
 #include "crypto/seal.h"
 #include "proxy/cli.h"
 #include "proxy/cli_crypto.h"
+#include "proxy/cli_seal_files.h"
 #include "proxy/cli_secret.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,22 +20,26 @@ static const char seal_usage[] =
 	"  --key-file FILE     shared secret (Base64, mode 0600) or wrapped key file; else the environment's C3R_SHARED_SECRET\n"
 	"  --output FILE       instead of OUT.csv; without either: IN.sealed.csv; - is standard output\n"
 	"  --overwrite         replace an existing output\n"
+	"  --threads N         that seal, besides the one that reads and writes (default: one for each core)\n"
 	"  --null-in TEXT      which values mean NULL (default: blank and \"\")     --null-out TEXT   how NULL is written\n"
 	"  --allow-cleartext --allow-duplicates --allow-joins-on-different-names --preserve-nulls\n"
-	"                      settings of the collaboration; every one is off by default and weakens what is hidden (docs/sealed-columns.md)\n";
+	"                      settings of the collaboration; every one is off by default and weakens what is hidden (docs/sealed-columns.md)\n"
+	"IN may be gzip; OUT is when its name ends in .gz; - is standard input or output.\n";
 
 static const char unseal_usage[] =
 	"usage: noisegate unseal --collaboration UUID [--key-file FILE] [--output FILE] [--overwrite] [--fail-on-fingerprint]\n"
-	"                        [--null-in TEXT] [--null-out TEXT] IN.csv [OUT.csv]\n";
+	"                        [--partial] [--threads N] [--null-in TEXT] [--null-out TEXT] IN.csv [OUT.csv]\n"
+	"  --partial           native format: IN is an answer, with some of a file's columns and rows, not the file as it was sealed\n";
 
 struct options {
 	const char *schema, *key_file, *collaboration, *output, *in;
-	bool overwrite, fail_on_fingerprint;
+	bool overwrite, fail_on_fingerprint, partial;
 	struct seal_settings seal;
+	int64_t threads;
 };
 
 enum option_id { OPT_SCHEMA = 256, OPT_KEY, OPT_COLLABORATION, OPT_OUTPUT, OPT_OVERWRITE, OPT_NULL_IN, OPT_NULL_OUT, OPT_CLEARTEXT, OPT_DUPLICATES,
-		 OPT_NAMES, OPT_NULLS, OPT_FAIL_FINGERPRINT };
+		 OPT_NAMES, OPT_NULLS, OPT_FAIL_FINGERPRINT, OPT_PARTIAL, OPT_THREADS };
 
 static const struct option seal_options[] = {
 	{ "schema", required_argument, NULL, OPT_SCHEMA },	     { "key-file", required_argument, NULL, OPT_KEY },
@@ -39,14 +47,16 @@ static const struct option seal_options[] = {
 	{ "overwrite", no_argument, NULL, OPT_OVERWRITE },	     { "null-in", required_argument, NULL, OPT_NULL_IN },
 	{ "null-out", required_argument, NULL, OPT_NULL_OUT },	     { "allow-cleartext", no_argument, NULL, OPT_CLEARTEXT },
 	{ "allow-duplicates", no_argument, NULL, OPT_DUPLICATES },   { "allow-joins-on-different-names", no_argument, NULL, OPT_NAMES },
-	{ "preserve-nulls", no_argument, NULL, OPT_NULLS },	     { NULL, 0, NULL, 0 },
+	{ "preserve-nulls", no_argument, NULL, OPT_NULLS },	     { "threads", required_argument, NULL, OPT_THREADS },
+	{ NULL, 0, NULL, 0 },
 };
 
 static const struct option unseal_options[] = {
 	{ "key-file", required_argument, NULL, OPT_KEY },	{ "collaboration", required_argument, NULL, OPT_COLLABORATION },
 	{ "output", required_argument, NULL, OPT_OUTPUT },	{ "overwrite", no_argument, NULL, OPT_OVERWRITE },
 	{ "null-in", required_argument, NULL, OPT_NULL_IN },	{ "null-out", required_argument, NULL, OPT_NULL_OUT },
-	{ "fail-on-fingerprint", no_argument, NULL, OPT_FAIL_FINGERPRINT }, { NULL, 0, NULL, 0 },
+	{ "fail-on-fingerprint", no_argument, NULL, OPT_FAIL_FINGERPRINT }, { "partial", no_argument, NULL, OPT_PARTIAL },
+	{ "threads", required_argument, NULL, OPT_THREADS }, { NULL, 0, NULL, 0 },
 };
 
 static bool take_option(struct options *o, int id)
@@ -88,6 +98,11 @@ static bool take_option(struct options *o, int id)
 	case OPT_FAIL_FINGERPRINT:
 		o->fail_on_fingerprint = true;
 		break;
+	case OPT_PARTIAL:
+		o->partial = true;
+		break;
+	case OPT_THREADS:
+		return number_i64(optarg, 1, CREW_MAX, &o->threads);
 	default:
 		return false;
 	}
@@ -125,102 +140,83 @@ static bool read_secret(struct arena *a, const struct options *o, struct c3r_sec
 	return error_hint(e, "Make one with: noisegate key generate --output FILE");
 }
 
-/* The output under its name only when complete; "-" is standard output. */
-struct target {
-	struct file_out file;
-	FILE *f;
+/* OUT, or a name made from the input's: customers.csv.gz becomes customers.sealed.csv.gz. */
+static const char *output_name(struct arena *a, const struct options *o, const char *suffix)
+{
+	if (o->output)
+		return o->output;
+	if (text_eq(o->in, "-"))
+		return "-";
+	size_t n = strlen(o->in);
+	bool gz = n > 3 && text_eq(o->in + n - 3, ".gz");
+	n -= gz ? 3 : 0;
+	size_t base = n > 4 && mem_equal(o->in + n - 4, ".csv", 4) ? n - 4 : n;
+	return arena_printf(a, "%.*s.%s.csv%s", (int)base, o->in, suffix, gz ? ".gz" : "");
+}
+
+/* What both directions have in common.  hold: nothing may go out before all is known to be right. */
+struct files {
+	struct c3r_secret secret;
+	char collaboration[UUID_TEXT];
+	struct seal_input in;
+	struct seal_output out;
+	struct seal_bar bar;
 };
 
-static bool target_open(struct target *t, struct arena *a, const struct options *o, const char *suffix, struct error *e)
+static bool files_open(struct files *f, const struct options *o, struct arena *a, const char *suffix, bool hold, struct error *e)
 {
-	const char *path = o->output;
+	const char *path = output_name(a, o, suffix);
 
-	*t = (struct target){ 0 };
-	if (!path && text_eq(o->in, "-"))
-		path = "-";
-	if (!path) {
-		size_t n = strlen(o->in);
-		size_t base = n > 4 && text_eq(o->in + n - 4, ".csv") ? n - 4 : n;
-		path = arena_printf(a, "%.*s.%s.csv", (int)base, o->in, suffix);
-		if (!path)
-			return fail_memory(e);
-	}
-	if (text_eq(path, "-")) {
-		t->f = stdout;
-		return true;
-	}
-	if (!file_out_open(&t->file, path, o->overwrite, e)) {
-		if (access(path, F_OK) == 0)
-			error_hint(e, "Give --overwrite, or another name.");
-		return false;
-	}
-	t->f = t->file.f;
-	return true;
+	*f = (struct files){ .bar = { .in = &f->in, .what = suffix, .started = clock_monotonic().nanos } };
+	if (!path)
+		return fail_memory(e);
+	seal_watch_signals();
+	secret_lock(&f->secret, sizeof(f->secret));
+	return read_secret(a, o, &f->secret, e) && c3r_uuid(o->collaboration, f->collaboration, e) && seal_input_open(&f->in, o->in, e) &&
+	       seal_output_open(&f->out, path, o->in, o->overwrite, hold, e);
 }
 
-static bool target_commit(struct target *t, struct error *e)
+static bool files_close(struct files *f, int64_t rows, bool ok, struct error *e)
 {
-	if (t->f != stdout)
-		return file_out_commit(&t->file, e);
-	return fflush(stdout) == 0 ? true : fail(e, ERR_IO, "could not write the output: %s", strerror(errno));
-}
-
-static bool input_open(const char *path, FILE **out, struct error *e)
-{
-	*out = text_eq(path, "-") ? stdin : fopen(path, "rbe");
-	return *out ? true : fail(e, ERR_IO, "could not open file \"%s\": %s", path, strerror(errno));
-}
-
-static void show_progress(void *ctx UNUSED, int64_t rows)
-{
-	(void)fprintf(stderr, "\r%lld rows", (long long)rows);
+	ok = ok && seal_output_commit(&f->out, e);
+	if (isatty(STDERR_FILENO))
+		seal_bar_end(&f->bar, rows, ok);
+	seal_output_abort(&f->out);
+	seal_input_close(&f->in);
+	secret_wipe(&f->secret, sizeof(f->secret));
+	return ok;
 }
 
 static bool run_seal(const struct options *o, struct arena *a, struct error *e)
 {
 	const struct rng r = random_system();
-	struct c3r_secret secret;
-	struct schema schema;
-	char collaboration[UUID_TEXT], *text;
 	struct seal_settings settings = o->seal;
-	struct target t = { 0 };
-	FILE *in = NULL;
+	struct schema schema;
+	struct files f;
 	int64_t rows = 0;
+	char *text;
 	size_t n;
-	bool tty = isatty(STDERR_FILENO);
 
-	if (tty)
-		settings.progress = show_progress;
-	bool ok = read_secret(a, o, &secret, e) && c3r_uuid(o->collaboration, collaboration, e) && file_read(a, o->schema, 1 << 20, &text, &n, e) &&
-		  schema_read(a, o->schema, text, n, &schema, e) && input_open(o->in, &in, e) && target_open(&t, a, o, "sealed", e) &&
-		  seal_file(in, o->in, t.f, &schema, &secret, collaboration, &settings, &r, &rows, e) && target_commit(&t, e);
-	if (tty && rows > 0)
-		(void)fprintf(stderr, "\r%lld rows%s\n", (long long)rows, ok ? " sealed" : "");
-	file_out_abort(&t.file);
-	if (in && in != stdin)
-		(void)fclose(in);
-	secret_wipe(&secret, sizeof(secret));
-	return ok;
+	settings.threads = (int)o->threads;
+	settings.progress = isatty(STDERR_FILENO) ? seal_bar_show : NULL;
+	settings.progress_ctx = &f.bar;
+	bool ok = files_open(&f, o, a, "sealed", false, e) && file_read(a, o->schema, 1 << 20, &text, &n, e) &&
+		  schema_read(a, o->schema, text, n, &schema, e) &&
+		  seal_file(f.in.f, o->in, f.out.f, &schema, &f.secret, f.collaboration, &settings, &r, &rows, e);
+	return files_close(&f, rows, ok, e);
 }
 
 static bool run_unseal(const struct options *o, struct arena *a, struct error *e)
 {
-	const struct unseal_settings settings = { .fail_on_fingerprint = o->fail_on_fingerprint, .null_in = o->seal.null_in, .null_out = o->seal.null_out,
-						  .progress = isatty(STDERR_FILENO) ? show_progress : NULL };
-	struct c3r_secret secret;
-	char collaboration[UUID_TEXT];
-	struct target t = { 0 };
-	FILE *in = NULL;
-	int64_t rows;
+	struct files f;
+	const struct unseal_settings settings = { .fail_on_fingerprint = o->fail_on_fingerprint, .partial = o->partial, .threads = (int)o->threads,
+						  .null_in = o->seal.null_in, .null_out = o->seal.null_out,
+						  .progress = isatty(STDERR_FILENO) ? seal_bar_show : NULL, .progress_ctx = &f.bar };
+	int64_t rows = 0;
 
-	bool ok = read_secret(a, o, &secret, e) && c3r_uuid(o->collaboration, collaboration, e) && input_open(o->in, &in, e) &&
-		  target_open(&t, a, o, "unsealed", e) && unseal_file(in, o->in, t.f, &secret, collaboration, &settings, &rows, e) &&
-		  target_commit(&t, e);
-	file_out_abort(&t.file);
-	if (in && in != stdin)
-		(void)fclose(in);
-	secret_wipe(&secret, sizeof(secret));
-	return ok;
+	bool ok = files_open(&f, o, a, "unsealed", true, e) &&
+		  unseal_file(f.in.f, o->in, f.out.f, &f.secret, f.collaboration, &settings, &rows, e);
+	return files_close(&f, rows, ok, e);
 }
 
 static int finish(bool (*run)(const struct options *o, struct arena *a, struct error *e), const struct options *o)

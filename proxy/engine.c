@@ -24,7 +24,7 @@ bool engine_open(struct snapshot *policy, struct engine **out, struct error *e)
 	g->clock = clock_system();
 	pthread_mutex_init(&g->logins.lock, NULL);
 	const struct policy *p = policy->policy;
-	if (!ledger_open(p->ledger_path, &g->clock, &g->ledger, e) || !open_audit(g, p, e) || !upstream_open(p, &g->upstream, e) ||
+	if (!ledger_open_policy(p, &g->clock, &g->ledger, e) || !open_audit(g, p, e) || !upstream_open(p, &g->upstream, e) ||
 	    !sidecar_open(p, &g->sidecar, e)) {
 		engine_close(g);
 		return false;

@@ -215,7 +215,7 @@ static int64_t queries_left(const struct policy_budget *b, const struct account_
 {
 	struct rho one;
 
-	if (b->accounting == ACCOUNTING_PURE)
+	if (b->accounting != ACCOUNTING_ZCDP)
 		return b->query_epsilon.pico > 0 ? (int64_t)(st->epsilon_remaining.pico / b->query_epsilon.pico) : 0;
 	if (!loss_rho_of_pure(b->query_epsilon, &one) || one.pico == 0 || st->rho.pico >= st->rho_limit.pico)
 		return 0;
@@ -233,10 +233,10 @@ static void put_budget(struct wr *w, const struct policy_budget *b, const struct
 	wr_json(w, b->table);
 	wr_str(w, ",\"owner\":");
 	wr_json(w, b->owner);
-	wr_fmt(w, ",\"accounting\":\"%s\",\"epsilon_limit\":", b->accounting == ACCOUNTING_PURE ? "pure" : "zcdp");
+	wr_fmt(w, ",\"accounting\":\"%s\",\"epsilon_limit\":", accounting_name(b->accounting));
 	eps_put(w, b->epsilon);
 	wr_str(w, ",\"epsilon_spent\":");
-	eps_put(w, b->accounting == ACCOUNTING_PURE ? st->epsilon : st->epsilon_reported);
+	eps_put(w, st->epsilon_reported);
 	wr_str(w, ",\"epsilon_remaining\":");
 	eps_put(w, st->epsilon_remaining);
 	wr_str(w, ",\"delta_limit\":");

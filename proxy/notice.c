@@ -69,7 +69,7 @@ static void put_figures(struct wr *w, const struct plan *plan, const struct rele
 
 static void put_price(struct wr *w, const struct plan_charge *c)
 {
-	if (c->budget->accounting == ACCOUNTING_PURE) {
+	if (c->budget->accounting != ACCOUNTING_ZCDP) {
 		wr_str(w, "epsilon ");
 		eps_put(w, c->epsilon);
 	} else {

@@ -131,7 +131,7 @@ static void put_charge(struct wr *w, const struct plan_charge *c)
 	audit_put_text(w, AUDIT_FIELD_OWNER, c->budget->owner);
 	audit_put_text(w, AUDIT_FIELD_ACCOUNT, table);
 	audit_put_text(w, AUDIT_FIELD_ANALYST, c->budget->analyst);
-	audit_put_text(w, AUDIT_FIELD_ACCOUNTING, c->budget->accounting == ACCOUNTING_PURE ? "pure" : "zcdp");
+	audit_put_text(w, AUDIT_FIELD_ACCOUNTING, accounting_name(c->budget->accounting));
 	audit_put_number(w, AUDIT_FIELD_EPSILON, c->epsilon.pico);
 	audit_put_number(w, AUDIT_FIELD_RHO, c->rho.pico);
 	audit_put_number(w, AUDIT_FIELD_DELTA, c->delta.atto);

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The two demonstrations on a private PostgreSQL:  demo.sh start [--non-interactive] | stop
+# The demonstrations on a private PostgreSQL:  demo.sh start|sealed [--non-interactive] | stop
 set -u
 cd "$(dirname "$0")/.." || exit 1
 root=$PWD
@@ -7,6 +7,7 @@ dir=${NOISEGATE_DEMO_DIR:-/tmp/noisegate-demo-$(id -u)}
 ng=${NOISEGATE:-$root/build/noisegate}
 collaboration=3f2a9c1e-5b7d-4e8a-9c3d-1a2b3c4d5e6f
 password=look-at-the-noise
+. scripts/demo_sealed.sh
 
 bold=; plain=
 [ -t 1 ] && { bold=$'\e[1m'; plain=$'\e[0m'; }
@@ -18,7 +19,7 @@ stop() {
 		[ -e "$p" ] || continue
 		pid=$(cat "$p")
 		# only a process that is still ours
-		if { tr "\0" " " <"/proc/$pid/cmdline"; } 2>/dev/null | grep -q "serve -c $dir/"; then
+		if { tr "\0" " " <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qE "(serve -c |--tpmstate dir=)$dir/"; then
 			kill "$pid" 2>/dev/null
 			for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
 			kill -9 "$pid" 2>/dev/null
@@ -79,6 +80,10 @@ campaign() {
 	echo "sealed:        $(sed -n 2p "$dir/files/customers.sealed.csv" | cut -c1-150)..."
 	raw postgres -c "CREATE DATABASE campaign" && ( cd "$dir/files" && raw campaign -f "$root/examples/campaign/load.sql" ) || die "could not load the sealed files"
 	serve campaign "$1"
+	campaign_questions
+}
+
+campaign_questions() {
 	say "How many of the publisher's users are customers?"
 	ask campaign ana "SELECT count(DISTINCT c.email_fp) AS overlap FROM brand.customers c JOIN publisher.users u ON c.email_fp = u.email_fp"
 	say "Whom did the campaign reach, and who clicked?"
@@ -95,7 +100,7 @@ campaign() {
 	left campaign
 }
 
-start() {
+start() { # DEMONSTRATION... : students, campaign, sealed
 	[ -x "$ng" ] || die "build first: make"
 	stop
 	mkdir -p "$dir/tls" && chmod 755 "$dir" || die "cannot use $dir"
@@ -104,17 +109,19 @@ start() {
 	chmod 600 "$dir/tls/key.pem"
 	scripts/pg.sh start "$dir/pg" || die "no private PostgreSQL"
 	verifier=$(echo $password | "$ng" key scram-verifier) || die "no verifier"
-	students "$verifier"
-	campaign "$verifier"
+	for demonstration; do "$demonstration" "$verifier"; done
 	say "Connect yourself (stop everything with: make demo-stop)"
 	echo "PGPASSWORD=$password psql '$(url campaign ana)'"
-	if [ -t 0 ] && [ -t 1 ] && [ "${1:-}" != --non-interactive ]; then
+	if [ -t 0 ] && [ -t 1 ] && [ "$interactive" = yes ]; then
 		PGPASSWORD=$password psql -X "$(url campaign ana)"
 	fi
 }
 
+interactive=yes
+[ "${2:-}" = --non-interactive ] && interactive=no
 case ${1:-start} in
-start) start "${2:-}" ;;
+start) start students campaign ;;
+sealed) start sealed ;;
 stop) stop ;;
-*) echo "usage: demo.sh start [--non-interactive] | stop" >&2; exit 2 ;;
+*) echo "usage: demo.sh start|sealed [--non-interactive] | stop" >&2; exit 2 ;;
 esac

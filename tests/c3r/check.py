@@ -136,6 +136,28 @@ open(short, "w").write(base64.b64encode(b"0123456789").decode())
 os.chmod(short, 0o600)
 bad("a 10-byte secret", b"a,b\n1,2\n", "10 bytes", key_file=short)
 
+# Proposing a schema
+src, out = os.path.join(tmp, "p.csv"), os.path.join(tmp, "p.json")
+want = {"headerRow": True, "columns": [
+    {"sourceHeader": "name", "targetHeader": "name", "type": "cleartext"},
+    {"sourceHeader": "note", "targetHeader": "note_sealed", "type": "sealed", "pad": {"type": "none"}}]}
+first = [{"sourceHeader": "mail", "targetHeader": "mail_fingerprint", "type": "fingerprint"},
+         {"sourceHeader": "mail", "targetHeader": "mail2", "type": "sealed", "pad": {"type": "fixed", "length": 40}}]
+open(src, "w").write("mail,Name,note\nx@y,Ann,hello\n")
+want["columns"] = first + want["columns"]
+r = subprocess.run([ng, "schema", "--interactive", "--overwrite", "--output", out, src], input="f\n\ny\ns\nmail2\nfixed\n40\n\nc\n\n\ns\n\nnone\n\n", capture_output=True, text=True)
+check("a schema from questions and answers", r.returncode == 0 and json.load(open(out)) == want)
+check("it seals", run("seal", "--schema", out, "--collaboration", "00000000-1111-2222-3333-444444444444", "--allow-cleartext", src, src + ".enc",
+                      secret=base64.b64encode(bytes(32)).decode()).returncode == 0)
+r = subprocess.run([ng, "schema", "--interactive", "--output", out + "2", src], input="f\n", capture_output=True, text=True)
+check("no schema from answers that end early", r.returncode == 1 and not os.path.exists(out + "2"))
+r = run("schema", "--template", "--no-headers", "--output", "-", src)
+t = json.loads(r.stdout)
+check("a template by position", r.returncode == 0 and t["headerRow"] is False and [len(c) for c in t["columns"]] == [1, 1, 1])
+open(out, "w").write(r.stdout)
+check("a template must be edited first", "type must be" in run("seal", "--schema", out, "--collaboration", "00000000-1111-2222-3333-444444444444", src, src + ".no",
+                                                               secret=base64.b64encode(bytes(32)).decode()).stderr)
+
 # A million rows in bounded memory
 big = os.path.join(tmp, "big.csv")
 rnd = random.Random(1)

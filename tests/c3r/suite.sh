@@ -1,1 +1,5 @@
-/usr/bin/python3 tests/c3r/check.py "$PWD/${BUILD:-build}/noisegate"
+rc=0
+for check in check variants files native; do
+	/usr/bin/python3 tests/c3r/$check.py "$PWD/${BUILD:-build}/noisegate" || rc=1
+done
+exit $rc

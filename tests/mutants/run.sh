@@ -23,10 +23,10 @@ a count that is shown is drawn again after it selected its group~mechanisms/rele
 selection by a count of a part of the units~planner/selection.c~s/counts \&\& !g->filter/counts/~unit-planner
 price of a pure mechanism halved~mechanisms/loss.c~s/e \* tanh(e \/ 2)/e * tanh(e \/ 2) \/ 2/~unit-mechanisms
 second value reuses the first noise~mechanisms/released.c~s/noised(m, row, v->column + 1, \&v->noise_sum, \&d->sum, e)/exact_integer(m, row, v->column + 1, \&d->sum, e)/~neighbour
-a charge may exceed the limit by one~budget/ledger.c~s/eps.pico <= b->epsilon.pico/eps.pico <= b->epsilon.pico + 1/~unit-budget
-the charge is not added to the total~budget/ledger.c~s/SET epsilon = epsilon + ?5/SET epsilon = ?5/~unit-budget
-a window opens again when the clock goes back~budget/ledger.c~s/newest > w->start.micros/newest > w->start.micros \&\& 0/~unit-budget
-delta is not halved~budget/ledger.c~s/b->delta.atto \/ 2/b->delta.atto/~unit-budget
+a charge may exceed the limit by one~budget/account.c~s/eps.pico <= s->epsilon_limit.pico/eps.pico <= s->epsilon_limit.pico + 1/~unit-budget
+the charge is not added to the total~budget/store.c~s/epsilon = a.epsilon + excluded.epsilon/epsilon = excluded.epsilon/~unit-budget
+a window opens again when the clock goes back~budget/commit.c~s/if (at.micros < head->at.micros)/if (0)/~unit-budget
+delta is not halved~budget/account.c~s/: s->delta_whole.atto \/ 2/: s->delta_whole.atto/~unit-budget
 rows are not capped~planner/block_emit.c~s/LEAST(pg_catalog.count(\*)"/GREATEST(pg_catalog.count(*)"/~planner
 partial sums are not capped~planner/block_emit.c~s/rows \* g->hi : 0/1000000 * rows * g->hi : 0/~planner
 groups are not sampled~planner/cost.c~s/ranked = !few/ranked = false/~planner
@@ -57,7 +57,15 @@ a query is charged before the audit log allows it~proxy/query.c~s/if (!trail_all
 a half record stays after a full disk~budget/audit.c~s/if (ftruncate(a->fd, (off_t)a->size) != 0 ||/if (/~unit-budget
 a damaged audit log is cut at the damage~budget/audit_mend.c~s/if (ok \&\& !is_torn(step, p, n))/if (0)/~unit-budget
 an audit log may be shorter than its checkpoint~budget/audit_open.c~s/c->place.sequence > a->last)/c->place.sequence > a->last + 1000000)/~unit-budget
-a released value is hashed without salt~proxy/trail.c~s/hash_add(s, salt, AUDIT_SALT);/(void)salt;/~audit'
+a released value is hashed without salt~proxy/trail.c~s/hash_add(s, salt, AUDIT_SALT);/(void)salt;/~audit
+a row'"'"'s tag is not checked~crypto/unseal_row.c~s/if (native_tag_check(u->native, f.text, f.n, &why))/if (1)/~c3r
+removed rows go unnoticed~crypto/unseal.c~s/(uint64_t)g->rows == g->sealed_rows/1/~c3r
+rows may be copied~crypto/unseal.c~s/return a\[i\] < b\[i\];/return true;/~c3r
+sealed cells are not bound to their row~crypto/unseal_row.c~s/return mem_equal(u->places\[k\].row, at.row, sizeof(at.row)) ? true/return true ? true/~c3r
+the associated data leave out the collaboration~crypto/native.c~s/EVP_CipherUpdate(w->gcm, NULL, \&length, (const uint8_t \*)w->collaboration, UUID) == 1 \&\&//~c3r
+deterministic NULLs are equal~crypto/native.c~s/if (!rng_fill(r, random, sizeof(random)))/mem_wipe(random, sizeof(random)); if (0)/~c3r
+unverified rows reach standard output~proxy/cli_seal_files.c~s/out->f = hold ? out->held : stdout;/out->f = stdout;/~c3r
+the pad forgets the type byte~crypto/seal.c~s/? 0 : 1) : f->n + 1;/? 0 : 1) : f->n;/~c3r'
 
 printf '%-52s %-18s %s\n' mutant suite result
 tree() { rm -rf "$work/tree" && mkdir "$work/tree" && git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$work/tree" && cp -r build "$work/tree/build"; }

@@ -1,6 +1,7 @@
 /* A child charges and acknowledges each charge; it is killed at a random moment, 200 times.  Every acknowledged charge must be in the ledger. */
 #include "budget/ledger.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +54,9 @@ int main(void)
 			charge_forever(path, pipes[1]);
 		}
 		close(pipes[1]);
-		usleep((useconds_t)(random() % 60000));
+		if (round % 4) /* most are killed while they charge, some perhaps while they open */
+			(void)poll(&(struct pollfd){ .fd = pipes[0], .events = POLLIN }, 1, 5000);
+		usleep((useconds_t)(random() % 20000));
 		kill(child, SIGKILL);
 		waitpid(child, NULL, 0);
 		while (read(pipes[0], &id, sizeof(id)) == sizeof(id))

@@ -2,9 +2,14 @@
 B=${BUILD:-build}
 make -s BUILD="$B" lib-budget lib-crypto lib-policies lib-mechanisms lib-base || exit 1
 status=0
-for p in ledger_race ledger_kill; do
+for p in ledger_race ledger_kill ledger_durable; do
 	gcc -std=c11 -D_GNU_SOURCE -O1 -g -I. ${SANITIZE:+-fsanitize=$SANITIZE} -pthread -o "$B/$p" tests/race/$p.c "$B"/lib{budget,crypto,policies,mechanisms,base}.a \
-		-lsqlite3 -lyaml -lcrypto -lm || exit 1
+		-lsqlite3 -lpq -lyaml -lcrypto -lm || exit 1
 	"$B/$p" || status=1
 done
+d=$(mktemp -d /tmp/noisegate-race-XXXXXX)
+trap 'scripts/pg.sh stop "$d/pg"; rm -rf "$d"' EXIT
+chmod 755 "$d"
+scripts/pg.sh start "$d/pg" || { echo "not ok PostgreSQL did not start"; exit 1; }
+"$B/ledger_race" "postgresql://owner@/postgres?host=$d/pg/sock" || status=1
 exit $status

@@ -24,6 +24,7 @@ static char *path_new(void)
 
 	snprintf(path, sizeof(path), "/tmp/ledger-test-XXXXXX");
 	close(mkstemp(path));
+	unlink(path); /* the name is ours; the ledger makes the file */
 	return path;
 }
 
@@ -127,6 +128,7 @@ Test(ledger, zcdp_holds_37_queries_and_half_of_delta_for_selection)
 
 	b.accounting = ACCOUNTING_ZCDP;
 	b.delta.atto = 2000000000000; /* half of it is 1e-6 */
+	b.query_max_delta = b.delta;
 	while (n < 100 && spend(l, &b, EPS_ONE / 200, &e))
 		n++;
 	cr_expect(n == 37, "%d", n);
@@ -182,7 +184,7 @@ Test(ledger, files_that_are_not_ours_or_damaged_are_refused_with_a_way_out)
 	const char *path = path_new();
 	struct ledger *l;
 	struct error e;
-	int fd = open(path, O_WRONLY);
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
 
 	cr_assert(fd >= 0 && write(fd, "this is not a database, but long enough to look at", 50) == 50);
 	close(fd);
