@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "budget/ledger.h"
+#include "proxy/budget_watch.h"
 #include "proxy/engine.h"
 #include "proxy/sidecar.h"
 #include "proxy/trail.h"
@@ -14,6 +15,7 @@ struct engine {
 	struct ledger *ledger;
 	struct audit *audit;
 	struct login_meter logins;
+	struct budget_watch budget_watch;
 	struct upstream *upstream;
 	struct sidecar *sidecar;
 	struct rng random;

@@ -376,6 +376,36 @@ unknown = {q["query"] for q in ledger} - charged
 check(f"no charge without its allowed record ({len(ledger)} charges, {len(unknown)} cut off from their charged record)", len(ledger) <= allowed and charged <= {q["query"] for q in ledger} and len(unknown) <= 6 * rounds)
 check("verify agrees", run("verify", k.dir, "--public-key", w + "/sign.pub")[0] == 0)
 
+# --- operators' decisions ---------------------------------------------------------------------------------------------------------------------
+def operator(*words):
+    r = subprocess.run([ng, "budget", *words, "-c", b.policy, "--reason", "the " + words[0]], capture_output=True, text=True)
+    return r.returncode == 0 or r.stderr
+
+
+b = Proxy("operator", "segment_bytes: 4096")
+b.connect().execute("SELECT count(*) FROM customers")
+one = ["--table", "customers", "--analyst", "publisher"]
+done = [operator("top-up", *one, "--epsilon", "1"), operator("freeze", "--all")]
+until = time.time() + 20
+while time.time() < until and sum(r["event"] == "budget" for r in b.records()) < 2:
+    time.sleep(0.1)
+said = [r for r in b.records() if r["event"] == "budget"]
+check("what operators decide while the proxy runs is recorded", done == [True, True] and [(r["operation"], r["reason"]) for r in said] == [("top-up", "the top-up"), ("freeze", "the freeze")]
+      and said[0]["epsilon"] == 10**12 and said[0]["account"] == "brand.customers" and said[0]["analyst"] == "publisher" and said[0]["user"], (done, said))
+b.stop()
+done = operator("unfreeze", "--all")
+b.start()
+c = b.connect()
+for i in range(80):
+    state(c, "SELECT * FROM customers")
+c.execute("SELECT count(*) FROM customers")
+c.close()
+b.stop()
+b.start()
+b.stop()
+said = [r["operation"] for r in b.records() if r["event"] == "budget"]
+check("and while it does not; each once, whatever the segments", done is True and said == ["top-up", "freeze", "unfreeze"] and len(os.listdir(b.dir)) > 6, (done, said))
+
 # --- an answer does not leave before it is on disk ---------------------------------------------------------------------------------------------
 n = Proxy("sync", start=False)
 check("a proxy with a disk that can fail starts", n.start(LD_PRELOAD=w + "/no_sync.so", NO_SYNC=w + "/fail"), n.said()[-300:])
