@@ -1,6 +1,7 @@
 #!/bin/bash
-# make bench: the campaign at full size, raw SQL and proxy interleaved in one run.
+# make bench: the noise samplers, then the campaign at full size, raw SQL and proxy interleaved in one run.
 cd "$(dirname "$0")/.." || exit 1
+bench/noise.sh || exit 1
 . tests/lib/world.sh
 B=${BUILD:-build}
 gcc -std=c11 -D_GNU_SOURCE -O2 -I. -o "$B/bench-plan" bench/plan.c "$B"/lib{planner,policies,mechanisms,base}.a -lpg_query -lprotobuf-c -lyaml -lcrypto -lm && "$B/bench-plan" || exit 1

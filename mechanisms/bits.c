@@ -11,29 +11,46 @@ enum {
 
 void bits_begin(struct bits *b, const struct rng *r)
 {
+	bits_begin_batch(b, r, b->small, sizeof(b->small));
+}
+
+void bits_begin_batch(struct bits *b, const struct rng *r, uint8_t *pool, size_t size)
+{
+	BUG_IF(size < sizeof(b->small));
 	b->rng = r;
 	b->left = 0;
+	b->size = size;
+	b->pool = pool;
 }
 
 void bits_end(struct bits *b)
 {
-	mem_wipe(b->pool, sizeof(b->pool));
+	mem_wipe(b->pool, b->size);
 	b->left = 0;
 }
 
 /* n fresh bytes, each handed out once; NULL when the source fails. */
 static const uint8_t *take(struct bits *b, size_t n)
 {
-	BUG_IF(n > sizeof(b->pool));
+	BUG_IF(n > b->size);
 	if (b->left < n) {
 		b->left = 0;
-		if (!rng_fill(b->rng, b->pool, sizeof(b->pool)))
+		if (!rng_fill(b->rng, b->pool, b->size))
 			return NULL;
-		b->left = sizeof(b->pool);
+		b->left = b->size;
 	}
-	const uint8_t *from = b->pool + (sizeof(b->pool) - b->left);
+	const uint8_t *from = b->pool + (b->size - b->left);
 	b->left -= n;
 	return from;
+}
+
+bool bits_word(struct bits *b, uint64_t *out)
+{
+	const uint8_t *raw = take(b, sizeof(*out));
+
+	if (raw)
+		mem_copy(out, raw, sizeof(*out));
+	return raw != NULL;
 }
 
 static unsigned bit_length(u128 n)

@@ -5,20 +5,28 @@
 #include "base/compiler.h"
 #include "base/random.h"
 
-/* Bytes taken from a source in handfuls, so that a sample costs one call and not twenty.  Lives on the stack for one sample; wipe it after. */
+/* Bytes taken from a source in handfuls, so that a sample costs one call and not twenty.  Lives on the stack for one sample, or for a batch; wipe it after. */
 struct bits {
 	const struct rng *rng;
 	size_t left; /* unused bytes at the end of pool */
-	uint8_t pool[64];
+	size_t size;
+	uint8_t *pool; /* small, or a batch's own */
+	uint8_t small[64];
 };
 
 void bits_begin(struct bits *b, const struct rng *r);
+
+/* For many samples: a pool of size >= 64 bytes, which bits_end() wipes. */
+void bits_begin_batch(struct bits *b, const struct rng *r, uint8_t *pool, size_t size);
 void bits_end(struct bits *b);
 
 /*
  * All below are false when the random source fails, which includes a source that repeats itself for so long (probability below 2^-1000)
  * that it cannot be random; *out is untouched then.
  */
+
+/* 64 uniform bits. */
+MUST_CHECK bool bits_word(struct bits *b, uint64_t *out);
 
 /* Uniform on 0 .. n-1, n >= 1. */
 MUST_CHECK bool bits_below(struct bits *b, u128 n, u128 *out);

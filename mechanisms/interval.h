@@ -22,4 +22,22 @@ struct share {
  */
 double interval_half_width(const struct share *shares, size_t n, double confidence);
 
+/*
+ * The same from z, the normal's half-width at the confidence (analytic_normal_half_width), the sum's variance, and its fourth cumulant (0 for Gaussian noise;
+ * a Laplace share of variance v adds 3 v^2).
+ */
+double interval_widened(double z, double variance, double fourth);
+
+/* What one noised input adds to a ratio's numerator and denominator: signed, as the same noise moves both. */
+struct ratio_share {
+	double num, den;
+	bool laplace;
+};
+
+/*
+ * The ratios R for which num - R den is within its own half-width (Fieller): valid where the denominator is not far above its noise, and first-order
+ * propagation is not.  False, and nothing in *low and *high, when the denominator cannot be told from 0: then any ratio is possible.
+ */
+MUST_CHECK bool interval_ratio(double num, double den, const struct ratio_share *shares, size_t n, double confidence, double *low, double *high);
+
 #endif

@@ -94,7 +94,7 @@ static bool centre(i128 squares, i128 n, i128 width, i128 *out)
 }
 
 bool moments_release(const struct moments_bounds *b, size_t n_parts, const i128 plain[MOMENT_PARTS],
-		     const struct moments_noise noise[MOMENT_PARTS], const struct rng *r, struct moments *out, struct error *e)
+		     const struct moments_noise noise[MOMENT_PARTS], struct draws *d, struct moments *out, struct error *e)
 {
 	struct moments m = { .bounds = *b, .n_parts = n_parts };
 	const i128 most = (i128)1 << 125;
@@ -112,7 +112,7 @@ bool moments_release(const struct moments_bounds *b, size_t n_parts, const i128 
 	}
 	for (size_t i = 0; ok && i < n_parts; i++) {
 		i128 sample;
-		if (!noise_sample(&noise[i].noise, r, &sample, e))
+		if (!draws_sample(d, &noise[i].noise, &sample, e))
 			return false;
 		ok = !__builtin_add_overflow(round_shift(exact[i], noise[i].shift), sample, &m.part[i]) &&
 		     !__builtin_mul_overflow(m.part[i], (i128)1 << noise[i].shift, &m.part[i]);
@@ -120,6 +120,8 @@ bool moments_release(const struct moments_bounds *b, size_t n_parts, const i128 
 	}
 	if (!ok)
 		return fail(e, ERR_UPSTREAM, "the upstream could not run the query");
+	if (!draws_coin(d, &m.coin, e))
+		return false;
 	*out = m;
 	return true;
 }
@@ -234,24 +236,47 @@ static double clamp(double v, struct range r)
 	return v < r.lo ? r.lo : v > r.hi ? r.hi : v;
 }
 
-/* How far each part's own noise moves the statistic: by central differences one deviation wide. */
+/* How far noise of one deviation in part i moves the statistic: half a central difference. */
+static double moved_by(const struct moments *m, const double p[MOMENT_PARTS], size_t i, enum moment what)
+{
+	const double step = ldexp(noise_deviation(&m->noise[i].noise), (int)m->noise[i].shift);
+	double moved[2], at[MOMENT_PARTS];
+
+	for (int side = 0; side < 2; side++) {
+		for (size_t k = 0; k < MOMENT_PARTS; k++)
+			at[k] = p[k];
+		at[i] += side ? -step : step;
+		struct central c = centralise(&m->bounds, at);
+		moved[side] = statistic(&c, what);
+	}
+	return (moved[0] - moved[1]) / 2;
+}
+
 static double half_width(const struct moments *m, const double p[MOMENT_PARTS], enum moment what, double confidence)
 {
 	struct share shares[MOMENT_PARTS];
 
+	if (what == MOMENT_COUNT)
+		return ldexp(noise_half_width_fair(&m->noise[MOMENT_N].noise, confidence, m->coin), (int)m->noise[MOMENT_N].shift);
 	for (size_t i = 0; i < m->n_parts; i++) {
-		double step = ldexp(noise_deviation(&m->noise[i].noise), (int)m->noise[i].shift), moved[2], at[MOMENT_PARTS];
-		for (int side = 0; side < 2; side++) {
-			for (size_t k = 0; k < MOMENT_PARTS; k++)
-				at[k] = p[k];
-			at[i] += side ? -step : step;
-			struct central c = centralise(&m->bounds, at);
-			moved[side] = statistic(&c, what);
-		}
-		double d = fabs(moved[0] - moved[1]) / 2;
+		double d = fabs(moved_by(m, p, i, what));
 		shares[i] = (struct share){ isnan(d) ? INFINITY : d, m->noise[i].noise.kind == NOISE_LAPLACE };
 	}
 	return interval_half_width(shares, m->n_parts, confidence);
+}
+
+/* A slope is a ratio whose denominator may be small. */
+static struct range slope_interval(const struct moments *m, const double p[MOMENT_PARTS], const struct central *c, double confidence)
+{
+	struct ratio_share shares[MOMENT_PARTS];
+	struct range r = { -INFINITY, INFINITY };
+	double low, high;
+
+	for (size_t i = 0; i < m->n_parts; i++)
+		shares[i] = (struct ratio_share){ moved_by(m, p, i, MOMENT_COVAR_POP), moved_by(m, p, i, MOMENT_VAR_POP), m->noise[i].noise.kind == NOISE_LAPLACE };
+	if (interval_ratio(c->xy, c->xx, shares, m->n_parts, confidence, &low, &high))
+		r = (struct range){ low, high };
+	return r;
 }
 
 static void square(struct estimate *e)
@@ -276,8 +301,14 @@ struct estimate moments_estimate(const struct moments *m, enum moment what, doub
 	if (isnan(value))
 		return (struct estimate){ .null = true };
 	struct range r = possible(&m->bounds, &c, what);
-	double w = half_width(m, p, what, confidence);
-	struct estimate e = { false, clamp(value, r), clamp(value - w, r), clamp(value + w, r) };
+	struct range ends;
+	if (what == MOMENT_SLOPE) {
+		ends = slope_interval(m, p, &c, confidence);
+	} else {
+		double w = half_width(m, p, what, confidence);
+		ends = (struct range){ value - w, value + w };
+	}
+	struct estimate e = { false, clamp(value, r), clamp(ends.lo, r), clamp(ends.hi, r) };
 	if (what == MOMENT_STDDEV_POP || what == MOMENT_STDDEV_SAMP) {
 		e.value = sqrt(e.value);
 		e.low = sqrt(e.low);

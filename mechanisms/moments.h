@@ -16,8 +16,8 @@
 #define NG_MECHANISMS_MOMENTS_H
 
 #include "base/number.h"
-#include "base/random.h"
 #include "mechanisms/choose.h"
+#include "mechanisms/draws.h"
 #include "mechanisms/interval.h"
 
 enum moment_part { MOMENT_N, MOMENT_X, MOMENT_XX, MOMENT_Y, MOMENT_YY, MOMENT_XY, MOMENT_PARTS };
@@ -42,6 +42,7 @@ struct moments {
 	size_t n_parts;
 	i128 part[MOMENT_PARTS];
 	struct moments_noise noise[MOMENT_PARTS];
+	uint64_t coin; /* decides the last step of the count's interval */
 };
 
 enum moment {
@@ -77,7 +78,7 @@ MUST_CHECK bool moments_calibrate(const struct moments_bounds *b, size_t n_parts
  * ERR_UPSTREAM (constant text) when a sum overflows or n is negative; ERR_INTERNAL when randomness fails; *out untouched then.
  */
 MUST_CHECK bool moments_release(const struct moments_bounds *b, size_t n_parts, const i128 plain[MOMENT_PARTS],
-				const struct moments_noise noise[MOMENT_PARTS], const struct rng *r, struct moments *out, struct error *e);
+				const struct moments_noise noise[MOMENT_PARTS], struct draws *d, struct moments *out, struct error *e);
 
 /*
  * A statistic in the column's own units, with its interval at confidence in (0, 1).  Null where SQL's is: samples of fewer than two rows, a slope or

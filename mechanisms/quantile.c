@@ -1,11 +1,13 @@
 #include "mechanisms/quantile.h"
 
 #include "mechanisms/analytic.h"
+#include "mechanisms/interval.h"
 
 #include <math.h>
 
 /* Ranks and positions within a node are fixed-point fractions with this one; with counts of at most 2^58 and 64 children products fit 128 bits. */
 #define ONE ((uint64_t)1 << 62)
+#define FOURTH(v) ((v) * (v) * (v) * (v))
 #define WEIGHT_MAX ((i128)1 << 58)
 
 /* A visited node: its children's noised counts, public from here on. */
@@ -15,8 +17,9 @@ struct node {
 	uint64_t index;
 	uint64_t first, size; /* buckets of the first child on; of each child */
 	unsigned n;           /* children within the grid */
-	uint64_t weights[QUANTILE_BRANCHING_MAX];
-	uint64_t total; /* of the weights */
+	i128 counts[QUANTILE_BRANCHING_MAX];      /* noised */
+	uint64_t weights[QUANTILE_BRANCHING_MAX]; /* the estimates' */
+	uint64_t total;                           /* of the weights */
 };
 
 struct tree {
@@ -25,7 +28,7 @@ struct tree {
 	const i128 *before; /* SECRET: rows in histogram[0 .. i) */
 	size_t n;
 	const struct noise *noise;
-	const struct rng *rng;
+	struct draws *draws;
 	struct arena *arena;
 	struct node *visited;
 	unsigned levels;
@@ -85,8 +88,9 @@ static i128 rows_between(const struct tree *t, uint64_t from, uint64_t to)
  * From noised counts to weights.  A child within three deviations of nothing is taken as empty, unless all those children together hold clearly more
  * than their noise: an empty stretch must not draw the extreme ranks to it, and a flat one must not vanish.
  */
-static void weigh(struct node *x, const i128 *counts, double deviation)
+static void weigh(struct node *x, double deviation)
 {
+	const i128 *counts = x->counts;
 	double small_sum = 0, small = 0;
 
 	for (unsigned i = 0; i < x->n; i++) {
@@ -106,8 +110,6 @@ static void weigh(struct node *x, const i128 *counts, double deviation)
 /* The node's children, noised when first asked for and never again. */
 static bool visit(struct tree *t, unsigned level, uint64_t index, const struct node **out, struct error *e)
 {
-	i128 counts[QUANTILE_BRANCHING_MAX];
-
 	for (struct node *x = t->visited; x; x = x->next) {
 		if (x->level == level && x->index == index) {
 			*out = x;
@@ -124,12 +126,12 @@ static bool visit(struct tree *t, unsigned level, uint64_t index, const struct n
 	for (; x->n < t->grid->branching && (u128)x->first + size * x->n < t->grid->buckets; x->n++) {
 		u128 from = x->first + size * x->n, to = from + size > t->grid->buckets ? t->grid->buckets : from + size;
 		i128 sample;
-		if (!noise_sample(t->noise, t->rng, &sample, e))
+		if (!draws_sample(t->draws, t->noise, &sample, e))
 			return false;
-		counts[x->n] = rows_between(t, (uint64_t)from, (uint64_t)to) + sample; /* 2^100 + 2^120 at most */
-		t->total += level == 0 ? counts[x->n] : 0;
+		x->counts[x->n] = rows_between(t, (uint64_t)from, (uint64_t)to) + sample; /* 2^100 + 2^120 at most */
+		t->total += level == 0 ? x->counts[x->n] : 0;
 	}
-	weigh(x, counts, noise_deviation(t->noise));
+	weigh(x, noise_deviation(t->noise));
 	x->next = t->visited;
 	t->visited = x;
 	*out = x;
@@ -159,36 +161,19 @@ static unsigned child_at(const struct node *x, uint64_t rank, uint64_t *within)
 	return chosen;
 }
 
-/* What the noise of the children adds to the variance of the position, in units of the noise's. */
-static double spread(const struct node *x, unsigned chosen, uint64_t rank, uint64_t within)
-{
-	double f = (double)rank / (double)ONE, inside = (double)within / (double)ONE - f, sum = inside * inside;
-
-	for (unsigned i = 0; i < x->n; i++) {
-		if (i != chosen && x->weights[i] > 0)
-			sum += i < chosen ? (1 - f) * (1 - f) : f * f;
-	}
-	return sum;
-}
-
-enum side { LOWEST = -1, ESTIMATE, HIGHEST }; /* what to take of a node whose inside the noise hides */
-
-static uint64_t within_hidden(const struct tree *t, const struct node *x, uint64_t rank, enum side side)
+/* The bucket of a node whose inside the noise hides: as if the rows lay evenly. */
+static uint64_t within_hidden(const struct tree *t, const struct node *x, uint64_t rank)
 {
 	u128 size = (u128)x->size * x->n, most = t->grid->buckets - x->first;
 
 	size = size > most ? most : size;
-	if (side != ESTIMATE)
-		return side == LOWEST ? x->first : x->first + (uint64_t)size - 1;
-	u128 step = size * rank / ONE; /* as if the rows lay evenly */
+	u128 step = size * rank / ONE;
 	return x->first + (uint64_t)(step < size ? step : size - 1);
 }
 
-/* Walks to a bucket; *variance (of the rank in rows, in units of the noise's) may be NULL. */
-static bool walk(struct tree *t, uint64_t rank, enum side side, uint64_t *bucket, double *variance, struct error *e)
+static bool walk(struct tree *t, uint64_t rank, uint64_t *bucket, struct error *e)
 {
 	uint64_t index = 0;
-	double sum = 0;
 
 	for (unsigned level = 0; level < t->levels; level++) {
 		const struct node *x;
@@ -196,17 +181,14 @@ static bool walk(struct tree *t, uint64_t rank, enum side side, uint64_t *bucket
 		if (!visit(t, level, index, &x, e))
 			return false;
 		if (x->total == 0) {
-			index = within_hidden(t, x, rank, side);
+			index = within_hidden(t, x, rank);
 			break;
 		}
 		unsigned chosen = child_at(x, rank, &within);
-		sum += spread(x, chosen, rank, within);
 		index = index * t->grid->branching + chosen;
 		rank = within;
 	}
 	*bucket = index;
-	if (variance)
-		*variance = sum;
 	return true;
 }
 
@@ -244,35 +226,101 @@ static bool fixed_point(struct decimal d, uint64_t *rank)
 	return true;
 }
 
-/* The interval: the same tree at ranks that lie the half-width of the rank's own error away. */
-static bool bracket(struct tree *t, uint64_t rank, double variance, double z, struct quantile *q, struct error *e)
-{
-	const struct node *root;
+/*
+ * --- intervals, by inverting a test ---------------------------------------------------------------------------------------
+ *
+ * For an edge x between buckets let T(x) be the estimated rows before x minus rank * (estimated rows of all).  A node's estimate is X = its noised count plus
+ * its share of what its parent's estimate exceeds the siblings' counts by (equal shares; the root's is the sum of its children).  So T is a function of x alone,
+ * linear in the noised counts, unbiased whatever the data, with the noises' coefficients known: with phi_l the part of the path's node at level l that lies
+ * before x, counted in children's widths, and phi_0 the rank: 1 - phi_l for children before the path, -phi_l after it, phi_(l+1) - phi_l on it.
+ * The true quantile is a bucket with E[T(its start)] < 0 <= E[T(its end)].  The interval's ends are where T leaves [-w(x), w(x)].
+ */
+struct path {
+	unsigned levels;                  /* nodes on it, from the root */
+	unsigned chosen[64], n[64];       /* the child taken in each, of how many */
+	double before, size;              /* estimates: rows before the last node less rank * all; rows in it */
+	double rank;
+};
 
-	if (!visit(t, 0, 0, &root, e))
-		return false;
-	if (root->total == 0) {
-		q->low = 0;
-		q->high = t->grid->buckets - 1;
-		return true;
+/* w(x) for the edge after `children` of the children of the path's last node, which has n. */
+static double edge_width(const struct tree *t, const struct path *p, unsigned n, unsigned children, double z)
+{
+	double inner = 0, squares = 0, fourths = 0;
+
+	for (unsigned level = p->levels + 1; level-- > 0;) {
+		bool last = level == p->levels;
+		unsigned before = last ? children : p->chosen[level], all = last ? n : p->n[level], after = all - before - (last ? 0 : 1);
+		double phi = level == 0 ? p->rank : (before + inner) / all, on = last ? 0 : inner - phi;
+		squares += before * (1 - phi) * (1 - phi) + after * phi * phi + on * on;
+		fourths += before * FOURTH(1 - phi) + after * FOURTH(phi) + FOURTH(on);
+		inner = phi;
 	}
-	double shift = z * sqrt(variance) * noise_deviation(t->noise) / (double)root->total * (double)ONE;
-	uint64_t by = shift < (double)ONE ? (uint64_t)shift + 1 : ONE;
-	if (!walk(t, rank > by ? rank - by : 0, LOWEST, &q->low, NULL, e) ||
-	    !walk(t, ONE - rank > by ? rank + by : ONE, HIGHEST, &q->high, NULL, e))
+	const double v = noise_deviation(t->noise) * noise_deviation(t->noise);
+	return interval_widened(z, squares * v, t->noise->kind == NOISE_LAPLACE ? 3 * fourths * v * v : 0);
+}
+
+/* T at the edge after the first `children` children of x, the path's last node. */
+static double edge_test(const struct path *p, const struct node *x, unsigned children)
+{
+	double before = 0, all = 0;
+
+	for (unsigned i = 0; i < x->n; i++) {
+		before += i < children ? (double)x->counts[i] : 0;
+		all += (double)x->counts[i];
+	}
+	return p->before + before + (p->size - all) * children / x->n;
+}
+
+/*
+ * An end of the interval, level by level: low, the bucket after the last edge with T < -w; high, the bucket before the first edge with T > w.  At the quantile's own
+ * edges both fail with half of what the confidence leaves; that coarser edges are asked first, with noise of their own, changes it little (measured: bench/coverage.sh).
+ */
+static bool end_of_interval(struct tree *t, uint64_t rank, bool high, double z, uint64_t *bucket, struct error *e)
+{
+	struct path p = { .rank = (double)rank / (double)ONE };
+	uint64_t index = 0;
+
+	for (unsigned level = 0; level < t->levels; level++) {
+		const struct node *x;
+		if (!visit(t, level, index, &x, e))
+			return false;
+		if (level == 0) {
+			p.size = (double)t->total;
+			p.before = -p.rank * p.size;
+		}
+		unsigned child = high ? x->n - 1 : 0;
+		for (unsigned i = 1; i < x->n; i++) {
+			unsigned edge = high ? x->n - i : i; /* before this child */
+			double test = edge_test(&p, x, edge), width = edge_width(t, &p, x->n, edge, z);
+			if (high ? test > width : test < -width)
+				child = high ? edge - 1 : edge;
+		}
+		double after = edge_test(&p, x, child + 1);
+		p.before = edge_test(&p, x, child);
+		p.size = after - p.before;
+		p.chosen[level] = child;
+		p.n[level] = x->n;
+		p.levels = level + 1;
+		index = index * t->grid->branching + child;
+	}
+	*bucket = index;
+	return true;
+}
+
+static bool bracket(struct tree *t, uint64_t rank, double z, struct quantile *q, struct error *e)
+{
+	if (!end_of_interval(t, rank, false, z, &q->low, e) || !end_of_interval(t, rank, true, z, &q->high, e))
 		return false;
-	if (rank <= by) /* the rank may be that of the least row, wherever the noise hides it */
-		q->low = 0;
-	if (ONE - rank <= by)
-		q->high = t->grid->buckets - 1;
+	q->low = q->low < q->index ? q->low : q->index;
+	q->high = q->high > q->index ? q->high : q->index;
 	return true;
 }
 
 bool quantile_release(const struct quantile_grid *g, const struct quantile_bucket *histogram, size_t n, const struct noise *noise,
-		      const struct rng *r, struct arena *a, const struct decimal *ranks, size_t n_ranks, double confidence, struct quantile *out,
+		      struct draws *d, struct arena *a, const struct decimal *ranks, size_t n_ranks, double confidence, struct quantile *out,
 		      i128 *total, struct error *e)
 {
-	struct tree t = { .grid = g, .histogram = histogram, .n = n, .noise = noise, .rng = r, .arena = a };
+	struct tree t = { .grid = g, .histogram = histogram, .n = n, .noise = noise, .draws = d, .arena = a };
 	const double z = analytic_normal_half_width(confidence);
 	struct quantile *found = arena_array(a, n_ranks ? n_ranks : 1, struct quantile);
 
@@ -282,10 +330,9 @@ bool quantile_release(const struct quantile_grid *g, const struct quantile_bucke
 		return fail_memory(e);
 	for (size_t i = 0; i < n_ranks; i++) {
 		uint64_t rank;
-		double variance;
 		if (n_ranks > QUANTILE_RANKS_MAX || !fixed_point(ranks[i], &rank))
 			return fail(e, ERR_BAD_PARAMETER, "a quantile's rank must be from 0 to 1, and there may be at most %d", (int)QUANTILE_RANKS_MAX);
-		if (!walk(&t, rank, ESTIMATE, &found[i].index, &variance, e) || !bracket(&t, rank, variance, z, &found[i], e))
+		if (!walk(&t, rank, &found[i].index, e) || !bracket(&t, rank, z, &found[i], e))
 			return false;
 	}
 	const struct node *root;

@@ -11,7 +11,8 @@
  * Error: with V the variance of the noise, the rank reached is off by about sqrt(V sum over levels of (a (1-f)^2 + b f^2)) rows, a and b the non-empty
  * siblings before and after; at most sqrt(V levels (branching - 1)).  Best branching: 8 for Gaussian noise, 16 for Laplace (error per charge
  * ~ B / ln^2 B and B / ln^3 B).  Values outside the bounds were clamped before, so a quantile near a bound may sit on it.
- * Intervals are conservative: where the noise hides what is inside a node they take the whole node (a nominal 95% covers 97-98% on smooth data).
+ * Intervals invert a test on the noised counts (quantile.c): they hold the true bucket with the stated confidence whatever the data (94 to 96% of 20,000 runs at 95%),
+ * and more often where one bucket holds more rows than the noise hides: an interval of whole buckets cannot be shorter.
  * Source: hierarchical counts (Hay, Rastogi, Miklau, Suciu 2010, arXiv 0904.0942); the walk down is the common one.
  */
 #ifndef NG_MECHANISMS_QUANTILE_H
@@ -20,6 +21,7 @@
 #include "base/arena.h"
 #include "base/number.h"
 #include "mechanisms/choose.h"
+#include "mechanisms/draws.h"
 
 struct quantile_grid {
 	uint64_t buckets;   /* 1 .. QUANTILE_BUCKETS_MAX; indices 0 .. buckets-1 */
@@ -51,7 +53,7 @@ MUST_CHECK bool quantile_sensitivity(const struct quantile_grid *g, uint64_t row
  * ERR_UPSTREAM (constant text) when the histogram is not as stated; ERR_BAD_PARAMETER for ranks or the grid; ERR_INTERNAL, ERR_NO_MEMORY.
  */
 MUST_CHECK bool quantile_release(const struct quantile_grid *g, const struct quantile_bucket *histogram, size_t n, const struct noise *noise,
-				 const struct rng *r, struct arena *a, const struct decimal *ranks, size_t n_ranks, double confidence,
+				 struct draws *d, struct arena *a, const struct decimal *ranks, size_t n_ranks, double confidence,
 				 struct quantile *out, i128 *total, struct error *e);
 
 #endif

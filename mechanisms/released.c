@@ -14,6 +14,7 @@ struct making {
 	const struct release_spec *spec;
 	const struct exact_rows *rows;
 	const struct rng *rng;
+	struct draws draws; /* all the noise of this release */
 	struct arena *arena;
 	struct released *out;
 	struct drawn *drawn; /* of each value, for the row at hand */
@@ -44,11 +45,11 @@ static bool exact_integer(const struct making *m, size_t row, size_t column, i12
 	return number_i128(s, -most, most, out) ? true : bad_cell(e);
 }
 
-static bool noised(const struct making *m, size_t row, size_t column, const struct noise *noise, i128 *out, struct error *e)
+static bool noised(struct making *m, size_t row, size_t column, const struct noise *noise, i128 *out, struct error *e)
 {
 	i128 exact, sample;
 
-	if (!exact_integer(m, row, column, &exact, e) || !noise_sample(noise, m->rng, &sample, e))
+	if (!exact_integer(m, row, column, &exact, e) || !draws_sample(&m->draws, noise, &sample, e))
 		return false;
 	if (__builtin_add_overflow(exact, sample, out))
 		return bad_cell(e);
@@ -85,7 +86,7 @@ static bool read_histogram(const struct making *m, const char *s, struct quantil
 	return count > 0 || !s || !*s ? true : bad_cell(e);
 }
 
-static bool draw_quantiles(const struct making *m, size_t row, const struct release_value *v, struct drawn *d, struct error *e)
+static bool draw_quantiles(struct making *m, size_t row, const struct release_value *v, struct drawn *d, struct error *e)
 {
 	struct quantile_bucket *histogram = NULL;
 	size_t n = 0;
@@ -94,11 +95,11 @@ static bool draw_quantiles(const struct making *m, size_t row, const struct rele
 	if (!d->quantiles)
 		return fail_memory(e);
 	return read_histogram(m, row == SIZE_MAX ? NULL : exact_cell(m, row, v->column), &histogram, &n, e) &&
-	       quantile_release(&v->tree, histogram, n, &v->noise, m->rng, m->arena, v->ranks, v->n_ranks, m->spec->confidence, d->quantiles,
+	       quantile_release(&v->tree, histogram, n, &v->noise, &m->draws, m->arena, v->ranks, v->n_ranks, m->spec->confidence, d->quantiles,
 				NULL, e);
 }
 
-static bool draw_moments(const struct making *m, size_t row, const struct release_value *v, struct drawn *d, struct error *e)
+static bool draw_moments(struct making *m, size_t row, const struct release_value *v, struct drawn *d, struct error *e)
 {
 	i128 plain[MOMENT_PARTS] = { 0 };
 
@@ -106,7 +107,7 @@ static bool draw_moments(const struct making *m, size_t row, const struct releas
 		if (!exact_integer(m, row, v->column + i, &plain[i], e))
 			return false;
 	}
-	return moments_release(&v->moment_bounds, v->n_parts, plain, v->parts, m->rng, &d->moments, e);
+	return moments_release(&v->moment_bounds, v->n_parts, plain, v->parts, &m->draws, &d->moments, e);
 }
 
 /* Bounds are found over all rows at once: what a unit adds is bounded alike everywhere, and small groups need not find one by themselves. */
@@ -135,19 +136,20 @@ static bool choose_bounds(struct making *m, struct error *e)
 	return true;
 }
 
-static bool draw_clipped(const struct making *m, size_t row, size_t value, struct drawn *d, struct error *e)
+static bool draw_clipped(struct making *m, size_t row, size_t value, struct drawn *d, struct error *e)
 {
 	const struct release_value *v = &m->spec->values[value];
 	struct clip_buckets b;
 	i128 exact, sample;
 
 	if (!clip_read(&v->clip, row == SIZE_MAX ? NULL : exact_cell(m, row, v->column), &b, e) || !clip_sum(&v->clip, &b, m->chosen[value], &exact, e) ||
-	    !clip_noise(&v->clip, m->out->bounds[value], &d->noise, e) || !noise_sample(&d->noise, m->rng, &sample, e))
+	    !clip_noise(&v->clip, m->out->bounds[value], &d->noise, e) || !draws_coin(&m->draws, &d->coin, e) ||
+	    !draws_sample(&m->draws, &d->noise, &sample, e))
 		return false;
 	return __builtin_add_overflow(exact, sample, &d->x) ? bad_cell(e) : true;
 }
 
-static bool draw(const struct making *m, size_t row, size_t value, struct drawn *d, struct error *e)
+static bool draw(struct making *m, size_t row, size_t value, struct drawn *d, struct error *e)
 {
 	const struct release_value *v = &m->spec->values[value];
 
@@ -157,11 +159,11 @@ static bool draw(const struct making *m, size_t row, size_t value, struct drawn 
 		return draw_moments(m, row, v, d, e);
 	if (v->kind == RELEASE_QUANTILE)
 		return draw_quantiles(m, row, v, d, e);
-	return noised(m, row, v->column, &v->noise, &d->x, e) &&
+	return draws_coin(&m->draws, &d->coin, e) && noised(m, row, v->column, &v->noise, &d->x, e) &&
 	       (v->kind != RELEASE_AVG || noised(m, row, v->column + 1, &v->noise_sum, &d->sum, e));
 }
 
-static bool release_one(const struct making *m, size_t row, size_t value, const char **out, struct error *e)
+static bool release_one(struct making *m, size_t row, size_t value, const char **out, struct error *e)
 {
 	const struct release_value *v = &m->spec->values[value];
 
@@ -201,6 +203,7 @@ static bool add_row(struct making *m, const char *const *keys, size_t row, struc
 		r->cap = cap;
 	}
 	const char **to = r->cells + r->n_rows * r->n_columns;
+	BUG_IF(!keys && m->spec->n_keys > 0);
 	for (size_t i = 0; i < m->spec->n_keys; i++) {
 		to[i] = keys[i] ? arena_strdup(m->arena, keys[i]) : NULL;
 		if (keys[i] && !to[i])
@@ -425,11 +428,49 @@ bool release_make(const struct release_spec *spec, const struct exact_rows *rows
 	if (!choose_bounds(&m, e))
 		return false;
 	bool single = spec->selection == SELECT_ALL && spec->n_keys == 0;
+	draws_begin(&m.draws, r);
 	bool ok = single ? add_row(&m, NULL, rows->n_rows > 0 ? 0 : SIZE_MAX, e)
 			 : spec->selection == SELECT_ALL ? release_domains(&m, e) : release_rows(&m, e);
+	draws_end(&m.draws);
 	if (!ok)
 		return false;
 	*out = m.out;
+	return true;
+}
+
+void released_put(const struct released *r, struct wr *w)
+{
+	wr_u64(w, r->n_rows);
+	wr_u64(w, r->n_columns);
+	for (size_t i = 0; i < r->n_rows * r->n_columns; i++) {
+		wr_u8(w, r->cells[i] != NULL);
+		if (r->cells[i])
+			wr_cstr(w, r->cells[i]);
+	}
+}
+
+bool released_get(struct rd *in, struct arena *a, const struct released **out)
+{
+	uint64_t rows = rd_u64(in), columns = rd_u64(in), n;
+	struct released *r = arena_new(a, struct released);
+
+	/* a cell has at least its first byte: no size is believed that the bytes cannot hold */
+	if (!r || in->bad || __builtin_mul_overflow(rows, columns, &n) || n > in->left || rows > RELEASE_ROWS_MAX)
+		return false;
+	const char **cells = arena_array(a, n ? n : 1, const char *);
+	if (!cells)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (rd_u8(in) == 0)
+			continue;
+		cells[i] = arena_strdup(a, rd_cstr(in));
+		if (!cells[i])
+			return false;
+	}
+	*r = (struct released){ .n_rows = rows, .n_columns = columns, .cap = rows, .cells = cells };
+	if (in->bad)
+		return false;
+	*out = r;
 	return true;
 }
 

@@ -14,6 +14,7 @@
 #define NG_MECHANISMS_RELEASED_H
 
 #include "base/arena.h"
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/number.h"
 #include "base/random.h"
@@ -119,6 +120,13 @@ struct released; /* n_keys key columns, then n_values value columns; immutable *
  */
 MUST_CHECK bool release_make(const struct release_spec *spec, const struct exact_rows *rows, const struct rng *r, struct arena *a,
 			     const struct released **out, struct error *e);
+
+/*
+ * Released rows as bytes, to be kept and shown again (budget/answers.h), and back into the arena.  released_get is the one other maker of a struct released:
+ * it may be given only what released_put wrote.  False for bytes that no release has, or without memory.
+ */
+void released_put(const struct released *r, struct wr *w);
+MUST_CHECK bool released_get(struct rd *in, struct arena *a, const struct released **out);
 
 size_t released_rows(const struct released *r);
 size_t released_columns(const struct released *r);

@@ -81,35 +81,34 @@ static double end_of(const struct estimate *x, enum release_end end)
 	return end == END_LOW ? x->low : end == END_HIGH ? x->high : x->value;
 }
 
-/* Whole grid units away from x, rounded outwards. */
-static i128 away(i128 x, const struct noise *noise, double confidence, enum release_end end)
+/* Whole grid units away from the noised number. */
+static i128 away(const struct drawn *d, const struct noise *noise, double confidence, enum release_end end)
 {
-	double width = ceil(noise_half_width(noise, confidence));
-	i128 step = width < 1e30 ? (i128)width : (i128)1 << 100, out;
+	const i128 x = d->x;
+	i128 out;
 
 	if (end == END_VALUE)
 		return x;
+	const double width = noise_half_width_fair(noise, confidence, d->coin);
+	const i128 step = width < 1e30 ? (i128)width : (i128)1 << 100;
 	if (__builtin_add_overflow(x, end == END_LOW ? -step : step, &out))
 		return x;
 	return out;
 }
 
-/* The mean mid + S / (2n), its noise propagated to first order from both, clamped to the bounds. */
+/* The mean mid + S / (2n): an end of the ratio's interval, clamped to the bounds; a bound where the count cannot be told from 0. */
 static const char *average_end(struct arena *a, const struct release_value *v, const struct release_value *source, const struct drawn *d,
 			       double confidence)
 {
-	const double n = d->x < 1 ? 1 : (double)d->x, width = (double)(v->hi - v->lo);
-	double centred = (double)d->sum / n;
+	const struct ratio_share shares[] = { { noise_deviation(&source->noise_sum), 0, source->noise_sum.kind == NOISE_LAPLACE },
+					      { 0, noise_deviation(&source->noise), source->noise.kind == NOISE_LAPLACE } };
+	double low = -INFINITY, high = INFINITY, unit = decimal_double(v->grid);
 
-	centred = centred > width ? width : centred < -width ? -width : centred;
-	const struct share shares[] = {
-		{ noise_deviation(&source->noise_sum) / (2 * n), source->noise_sum.kind == NOISE_LAPLACE },
-		{ noise_deviation(&source->noise) * fabs(centred) / (2 * n), source->noise.kind == NOISE_LAPLACE },
-	};
-	const double half = interval_half_width(shares, 2, confidence), unit = decimal_double(v->grid);
-	double mean = ((double)(v->lo + v->hi) + centred) / 2;
-
-	mean += v->end == END_LOW ? -half : half;
+	if (d->x < 1 || !interval_ratio((double)d->sum, (double)d->x, shares, 2, confidence, &low, &high)) {
+		low = -INFINITY;
+		high = INFINITY;
+	}
+	double mean = ((double)(v->lo + v->hi) + (v->end == END_LOW ? low : high)) / 2;
 	mean = mean < (double)v->lo ? (double)v->lo : mean > (double)v->hi ? (double)v->hi : mean;
 	return real(a, v, mean * unit);
 }
@@ -135,6 +134,6 @@ bool shown_text(struct arena *a, const struct release_value *v, const struct rel
 	else if (v->kind == RELEASE_AVG)
 		*out = v->end == END_VALUE ? average(a, v, d->x, d->sum) : average_end(a, v, source, d, confidence);
 	else
-		*out = in_units(a, v, away(d->x, v->kind == RELEASE_CLIPPED ? &d->noise : &source->noise, confidence, v->end));
+		*out = in_units(a, v, away(d, v->kind == RELEASE_CLIPPED ? &d->noise : &source->noise, confidence, v->end));
 	return *out != NULL;
 }

@@ -7,6 +7,7 @@
 /* What one value drew for one row. */
 struct drawn {
 	i128 x, sum;                /* COUNT, SUM, CLIPPED: x; AVG: count and centred sum */
+	uint64_t coin;              /* COUNT, SUM, CLIPPED: decides the interval's last step (noise_half_width_fair) */
 	struct noise noise;         /* CLIPPED: what was drawn */
 	struct moments moments;     /* MOMENT */
 	struct quantile *quantiles; /* QUANTILE, one for each rank */

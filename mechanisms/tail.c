@@ -93,6 +93,16 @@ double noise_half_width(const struct noise *n, double confidence)
 	return (double)lo;
 }
 
+double noise_half_width_fair(const struct noise *n, double confidence, uint64_t coin)
+{
+	const double w = noise_half_width(n, confidence), most = 4e18; /* beyond, neither differs from the other */
+
+	if (w < 1 || w > most)
+		return w;
+	const double wide = 1 - 2 * noise_tail(n, (i128)w + 1), narrow = 1 - 2 * noise_tail(n, (i128)w);
+	return ldexp((double)(coin >> 11), -53) * (wide - narrow) < wide - confidence ? w - 1 : w;
+}
+
 double noise_deviation(const struct noise *n)
 {
 	double s = scale_of(n);

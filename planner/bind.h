@@ -24,10 +24,10 @@ MUST_CHECK bool bind_under(const struct binder *b, struct expr *condition, const
 /* Gives an untyped literal a type (validating it), casts constants between number types; other expressions are left alone. */
 MUST_CHECK bool bind_as(const struct binder *b, struct expr *x, enum sql_type t, struct error *e);
 
-/* Refuses sealed and fingerprint columns as operands: `what` is the use, as in "may not be compared". */
+/* Refuses sealed columns of every encoding as operands of functions, keys and the like (planner/sealed.h). */
 MUST_CHECK bool bind_usable(const struct binder *b, const struct expr *x, struct error *e);
 
-/* Refuses sealed columns, whose equal values look different; fingerprints are fine: what is counted distinct or grouped inside. */
+/* Refuses columns whose equal values may look different; joinable encodings are fine: what is counted distinct or grouped inside. */
 MUST_CHECK bool bind_comparable(const struct binder *b, const struct expr *x, struct error *e);
 
 /* The range, magnitude and form that cover all of an expression's arguments. */

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "planner/facts.h"
 #include "planner/functions.h"
+#include "planner/sealed.h"
 
 #include <string.h>
 
@@ -420,46 +421,13 @@ bool bind_call(const struct binder *b, const char *name, struct expr **args, siz
 	return true;
 }
 
-static bool both_fingerprints(const struct expr *l, const struct expr *r)
-{
-	return l->kind == EXPR_COLUMN && r->kind == EXPR_COLUMN && expr_policy_column(l)->encoding == ENCODING_FINGERPRINT &&
-	       expr_policy_column(r)->encoding == ENCODING_FINGERPRINT;
-}
-
-static bool check_fingerprints(const struct binder *b, const char *op, const struct expr *l, const struct expr *r, int location,
-			       struct error *e)
-{
-	const struct policy_column *x = expr_policy_column(l), *y = expr_policy_column(r);
-
-	if (strcmp(op, "=") != 0) {
-		fail(e, ERR_RULE, "fingerprints \"%s\" and \"%s\" may only be compared for equality", x->name, y->name);
-		error_detail(e, "A fingerprint has no order.");
-		error_hint(e, "use %s = %s", x->name, y->name);
-	} else if (!text_eq(x->key, y->key)) {
-		fail(e, ERR_RULE, "fingerprints \"%s\" and \"%s\" were sealed for different joins", x->name, y->name);
-		error_detail(e, "Their keys in the policy are \"%s\" and \"%s\": equal values have different fingerprints.",
-			     x->key ? x->key : "", y->key ? y->key : "");
-		error_hint(e, "Join on columns that share a key.");
-	} else {
-		return true;
-	}
-	error_rule(e, "sealed columns");
-	return planning_at(b->rel->planning, location, e);
-}
-
 bool bind_compare(const struct binder *b, const char *op, struct expr *l, struct expr *r, int location, struct expr **out,
 		  struct error *e)
 {
 	struct expr *sides[2] = { l, r };
 	enum sql_type t;
 
-	if (both_fingerprints(l, r)) {
-		if (!check_fingerprints(b, op, l, r, location, e))
-			return false;
-	} else if (!bind_usable(b, l, e) || !bind_usable(b, r, e)) {
-		return false;
-	}
-	if (!bind_common_type(b, sides, 2, &t, location, e))
+	if (!sealed_compare(b, op, l, r, location, e) || !bind_common_type(b, sides, 2, &t, location, e))
 		return false;
 	struct expr *x = expr_make(b, EXPR_COMPARE, TYPE_BOOL, location, 2);
 	if (!x)

@@ -47,34 +47,6 @@ bool bind_as(const struct binder *b, struct expr *x, enum sql_type t, struct err
 	return true;
 }
 
-bool bind_usable(const struct binder *b, const struct expr *x, struct error *e)
-{
-	if (x->kind != EXPR_COLUMN)
-		return true;
-	const struct policy_column *c = expr_policy_column(x);
-	const struct policy_table *t = expr_policy_table(x);
-	if (c->encoding == ENCODING_CLEARTEXT)
-		return true;
-	if (c->encoding == ENCODING_FINGERPRINT) {
-		fail(e, ERR_RULE, "column \"%s\" of %s.%s may only be joined on", c->name, t->schema, t->name);
-		error_detail(e, "sealed by its owner \"%s\" (encoding: fingerprint)", t->owner);
-		error_hint(e, "use it in JOIN ... ON, or COUNT(DISTINCT %s)", c->name);
-	} else {
-		fail(e, ERR_RULE, "column \"%s\" of %s.%s may only be counted", c->name, t->schema, t->name);
-		error_detail(e, "sealed by its owner \"%s\" (encoding: sealed)", t->owner);
-		error_hint(e, "use COUNT(%s), or %s IS NOT NULL", c->name, c->name);
-	}
-	error_rule(e, "sealed columns");
-	return at(b, x, e);
-}
-
-bool bind_comparable(const struct binder *b, const struct expr *x, struct error *e)
-{
-	bool fingerprint = x->kind == EXPR_COLUMN && expr_policy_column(x)->encoding == ENCODING_FINGERPRINT;
-
-	return fingerprint || bind_usable(b, x, e);
-}
-
 static int width(enum sql_type t)
 {
 	switch (t) {

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "planner/derived.h"
 #include "planner/post.h"
+#include "planner/sealed.h"
 
 typedef PgQuery__Node Node;
 
@@ -42,11 +43,23 @@ static bool open_key(struct block *b, const Node *n, struct key *k, size_t numbe
 	return k->name ? true : fail_memory(e);
 }
 
-static bool list_tables(struct block *b, struct error *e)
+/*
+ * Lists the tables, and checks their rules.  Again when a key or an aggregate brought a sub-select (FILTER (WHERE x IN (SELECT ...))): its tables are read,
+ * so they are charged for and their rules hold.
+ */
+static bool check_tables(struct block *b, struct error *e)
 {
 	size_t cap = 0;
 
-	return derived_tables(&b->rel, &b->tables, &b->n_tables, &cap, e);
+	b->tables = NULL;
+	b->n_tables = 0;
+	b->n_checked = b->rel.n_selects;
+	return derived_tables(&b->rel, &b->tables, &b->n_tables, &cap, e) && block_check_tables(b, b->distinct, e);
+}
+
+static bool check_again(struct block *b, struct error *e)
+{
+	return b->n_checked == b->rel.n_selects || check_tables(b, e);
 }
 
 bool block_open(const struct planning *p, const struct cte *scope, const PgQuery__SelectStmt *s, bool rows, struct block **out, struct error *e)
@@ -55,12 +68,12 @@ bool block_open(const struct planning *p, const struct cte *scope, const PgQuery
 
 	if (!b)
 		return fail_memory(e);
-	*b = (struct block){ .planning = p, .rel = { .planning = p, .scope = scope }, .rows = rows };
+	*b = (struct block){ .planning = p, .rel = { .planning = p, .scope = scope }, .rows = rows, .distinct = s->n_distinct_clause > 0 };
 	b->cap_keys = rows ? POLICY_COLUMNS_MAX : BLOCK_KEYS_MAX;
 	b->keys = arena_array(p->arena, b->cap_keys, struct key);
 	if (!b->keys)
 		return fail_memory(e);
-	if (!rel_bind_from(&b->rel, s, scope, &b->names, e) || !list_tables(b, e) || !block_check_tables(b, s->n_distinct_clause > 0, e))
+	if (!rel_bind_from(&b->rel, s, scope, &b->names, e) || !check_tables(b, e))
 		return false;
 	*out = b;
 	return true;
@@ -100,7 +113,7 @@ bool block_group(struct block *b, const Node *n, size_t *number, struct error *e
 
 	if (b->n_keys == BLOCK_KEYS_MAX)
 		return refuse(b, -1, e, "GROUP BY", "at most 16 group keys are supported", "Group by fewer columns.");
-	if (!open_key(b, n, &k, b->n_keys + 1, e))
+	if (!open_key(b, n, &k, b->n_keys + 1, e) || !check_again(b, e))
 		return false;
 	for (size_t i = 0; i < b->n_keys; i++) {
 		if (expr_equal(b->keys[i].expr, k.expr)) {
@@ -147,7 +160,7 @@ static bool row_column(struct block *b, const Node *n, int *column, struct error
 	}
 	if (b->n_keys == b->cap_keys)
 		return refuse(b, -1, e, "limits", "a result may have at most 256 columns", "Select fewer columns.");
-	if (!block_check_key(b, k.expr, e))
+	if (!block_check_key(b, k.expr, e) || !sealed_carry(&binder, k.expr, e))
 		return false;
 	k.name = arena_printf(b->planning->arena, "k%zu", b->n_keys + 1);
 	k.label = block_label(k.expr);
@@ -181,7 +194,7 @@ void block_star_column(const struct block *b, const char *only, size_t i, const 
 	BUG_IF(true);
 }
 
-bool block_column(struct block *b, const Node *expr, int *column, struct error *e)
+static bool find_column(struct block *b, const Node *expr, int *column, struct error *e)
 {
 	const struct binder binder = { .rel = &b->rel, .names = &b->names };
 	struct error ignored = ERROR_INIT;
@@ -221,6 +234,11 @@ bool block_column(struct block *b, const Node *expr, int *column, struct error *
 		return planning_at(b->planning, x->location, e);
 	}
 	return true;
+}
+
+bool block_column(struct block *b, const Node *expr, int *column, struct error *e)
+{
+	return find_column(b, expr, column, e) && check_again(b, e);
 }
 
 size_t block_columns(const struct block *b)

@@ -61,6 +61,8 @@ struct block {
 	size_t n_aggregates, cap_aggregates;
 	const struct policy_table **tables;
 	size_t n_tables;
+	size_t n_checked;   /* sub-selects of rel that tables and checks know of */
+	bool distinct;
 	bool rows;          /* row-level output: the keys are its columns */
 	size_t cap_keys;
 	bool dp;            /* some table is under differential privacy; else the release is exact */
@@ -68,6 +70,9 @@ struct block {
 	const char *unit_name;
 	bool owner_moves;   /* dp: as in struct unit_flow */
 	int64_t max_rows, max_groups; /* dp: in force */
+	const struct policy_table *floor; /* dp: the table whose overlap floor holds (planner/overlap.h), or NULL */
+	struct expr **found;  /* with a floor: columns of LEFT JOINs that must not be NULL for a unit to count */
+	size_t n_found;
 };
 
 /* Refuses what the tables' analysis rules do not allow in FROM; finds the unit. */

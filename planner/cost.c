@@ -8,6 +8,7 @@
 
 #include "mechanisms/calibrate.h"
 #include "mechanisms/loss.h"
+#include "planner/overlap.h"
 
 static u128 absolute(i128 v)
 {
@@ -340,6 +341,7 @@ static bool close_private(struct block *b, const struct block_share *whole, stru
 	uint64_t parts = !all_public && selection_units_value(b) == 0; /* whether a group is shown costs, unless it follows from a count that is shown */
 	for (size_t i = 0; i < b->n_aggregates; i++)
 		parts += b->aggregates[i].shared == 0;
+	parts += b->floor != NULL;
 	if (parts == 0)
 		parts = 1;
 	p.epsilon.pico = share->epsilon.pico / parts;
@@ -358,7 +360,12 @@ static bool close_private(struct block *b, const struct block_share *whole, stru
 		return false;
 	if (all_public && !make_domains(b, out, e))
 		return false;
-	bool draws = b->n_aggregates > 0 || !all_public; /* keys of public domains alone reveal nothing */
+	struct part_price once = p;
+	struct noise count;
+	once.groups = 1;
+	if (b->floor && (!part_noise(&once, 1, 1, &count, e) || !overlap_emit(b, &count, out, e)))
+		return false;
+	bool draws = b->n_aggregates > 0 || !all_public || b->floor; /* keys of public domains alone reveal nothing */
 	if (draws && (!p.gaussian || converted))
 		out->figures.epsilon = share->epsilon;
 	if (draws)
@@ -451,5 +458,7 @@ bool block_close(struct block *b, const struct block_share *share, struct plan_b
 	out->spec.n_keys = b->n_keys;
 	out->spec.values = values;
 	out->spec.n_values = b->n_aggregates;
+	if (b->dp && !overlap_find(b, e))
+		return false;
 	return b->dp ? close_private(b, share, values, columns, out, e) : close_exact(b, values, columns, out, e);
 }

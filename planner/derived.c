@@ -4,6 +4,8 @@
 #include "base/text.h"
 #include "planner/ast.h"
 #include "planner/post.h"
+#include "planner/sealed.h"
+#include "policies/encoding.h"
 
 typedef PgQuery__Node Node;
 
@@ -156,6 +158,23 @@ bool derived_tables(const struct rel *r, const struct policy_table ***tables, si
 	}
 	for (size_t i = 0; i < r->n_selects; i++) {
 		if (!tables_of(r->selects[i], tables, n, cap, e))
+			return false;
+	}
+	return true;
+}
+
+bool derived_owned_by(struct derived *d, const struct planning *p, const char *owner)
+{
+	struct derived *one[] = { d };
+	const struct rel alone = { .planning = p, .selects = one, .n_selects = 1 };
+	const struct policy_table **tables = NULL;
+	struct error ignored = ERROR_INIT;
+	size_t n = 0, cap = 0;
+
+	if (!derived_tables(&alone, &tables, &n, &cap, &ignored))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (tables[i]->rule == RULE_DIFFERENTIAL_PRIVACY && !text_eq(tables[i]->owner, owner))
 			return false;
 	}
 	return true;
@@ -376,12 +395,16 @@ static bool bind_grouped(struct rel *r, const PgQuery__SelectStmt *s, const stru
 			 struct error *e)
 {
 	struct names inner = { 0 };
+	struct unit_flow flow;
 	struct grouped g;
 	struct expr *having;
 	const struct binder b = { .rel = r, .names = &inner, .scope = scope, .groups = &g };
 
 	if (!grouped_open(r, s, scope, alias, &g, &inner, e) || !bind_targets(&b, s, out, e))
 		return false;
+	if (!unit_follow(g.derived->rel, &flow, e)) /* again: FILTER may have brought a sub-select of another owner's rows */
+		return false;
+	g.derived->owner_moves = flow.owner_moves;
 	return !s->having_clause || (bind_condition(&b, s->having_clause, "HAVING", &having, e) && rel_add_condition(r, having, e));
 }
 
@@ -414,6 +437,19 @@ static bool refuse_arms(const struct rel *r, const char *message, struct error *
 	return rel_refuse(r, -1, e, "set operations", message, "All arms of UNION ALL read tables of one privacy unit and have the same columns.");
 }
 
+/* A person whom the arms name by different cells would pass for two: nothing would bound what both together contribute. */
+static bool refuse_units(const struct rel *r, const struct derived *x, const struct derived *y, struct error *e)
+{
+	const struct policy_column *c = sealed_unit(x->unit), *d = sealed_unit(y->unit);
+
+	fail(e, ERR_RULE, "the privacy units of these arms of UNION ALL cannot be told to be the same");
+	error_rule(e, "set operations");
+	error_detail(e, "\"%s\" of \"%s\" is %s, \"%s\" of \"%s\" is %s; or they were sealed with different keys or settings: one person would count as two.", c->name,
+		     x->table.owner, encoding_name(c->encoding), d->name, y->table.owner, encoding_name(d->encoding));
+	error_hint(e, "Ask about each on its own and add the results.");
+	return planning_at(r->planning, -1, e);
+}
+
 /* One column of all arms: its common type, and the widest of their ranges. */
 static bool union_column(struct rel *r, const struct arms *arms, size_t column, struct derived *d, struct error *e)
 {
@@ -426,10 +462,9 @@ static bool union_column(struct rel *r, const struct arms *arms, size_t column, 
 	if (!cover)
 		return fail_memory(e);
 	for (size_t i = 0; i < arms->n; i++) {
-		const struct policy_column *c = &arms->items[i]->columns[column];
 		x[i] = arms->items[i]->outputs[column];
-		if (c->encoding != arms->items[0]->columns[column].encoding || !text_eq(c->key, arms->items[0]->columns[column].key))
-			return refuse_arms(r, "sealed and plain columns cannot be united", e);
+		if (!sealed_unite(&b, x[0], x[i], e))
+			return false;
 	}
 	if (!bind_common_type(&b, x, arms->n, &cover->type, -1, e))
 		return false;
@@ -447,9 +482,7 @@ static bool union_column(struct rel *r, const struct arms *arms, size_t column, 
 	cover->form = number ? FORM_NUMERIC : FORM_NATIVE;
 	if (!derived_add_column(d, r->planning, arms->items[0]->columns[column].name, cover, e))
 		return false;
-	struct policy_column *c = &d->columns[column];
-	c->encoding = arms->items[0]->columns[column].encoding;
-	c->key = arms->items[0]->columns[column].key;
+	encoding_copy(&d->columns[column], &arms->items[0]->columns[column]);
 	d->links[column] = link;
 	d->is_unit[column] = unit;
 	return true;
@@ -485,7 +518,10 @@ static bool bind_union(struct rel *r, const PgQuery__SelectStmt *s, const struct
 			return refuse_arms(r, "each arm of UNION ALL must have the same number of columns", e);
 		if (arm->table.rule != first->table.rule || !text_eq(arm->table.unit_name, first->table.unit_name))
 			return refuse_arms(r, "arms of UNION ALL must belong to one privacy unit", e);
-		d->owner_moves = d->owner_moves || arm->owner_moves || !text_eq(arm->table.owner, first->table.owner);
+		if (arm->unit && encoding_difference(sealed_unit(first->unit), sealed_unit(arm->unit)) != DOMAIN_SAME)
+			return refuse_units(r, first, arm, e);
+		d->owner_moves = d->owner_moves || arm->owner_moves || !derived_owned_by(arms.items[i], r->planning, first->table.owner) ||
+				 !derived_owned_by(arms.items[0], r->planning, first->table.owner);
 		if (__builtin_add_overflow(d->table.max_rows, arm->table.max_rows, &d->table.max_rows) || d->table.max_rows > INT32_MAX ||
 		    __builtin_add_overflow(d->table.max_groups, arm->table.max_groups, &d->table.max_groups))
 			return rel_refuse(r, -1, e, "contribution", "this union lets one person contribute too many rows", "Unite fewer tables.");

@@ -71,6 +71,9 @@ MUST_CHECK bool derived_public(const struct planning *p, const struct cte *scope
 /* Tables of the policy that a relation reads, each once, appended to a list; paths to the unit included. */
 MUST_CHECK bool derived_tables(const struct rel *r, const struct policy_table ***tables, size_t *n, size_t *cap, struct error *e);
 
+/* Every protected table inside is this owner's (no memory: false). */
+MUST_CHECK bool derived_owned_by(struct derived *d, const struct planning *p, const char *owner);
+
 /* --- a SELECT with GROUP BY inside the protected part ------------------------------------------------------------------------ */
 
 /* While the select list and HAVING of such a SELECT are bound: keys and aggregate calls become columns of its scan. */

@@ -102,6 +102,10 @@ static void explain_block(struct lines *l, const struct plan_settings *s, const 
 		if (b->figures.rho.pico > 0)
 			add(l, "  rho of a zCDP account: %.6g", rho_double(b->figures.rho));
 	}
+	if (b->overlap)
+		add(l, "  overlap: released only if a noised count (%s) of units shared by the owners reaches %lld, as \"%s\" asks for %s.%s; counted by: %s",
+		    scale_text(l->arena, &b->overlap->spec.values[0].noise), (long long)b->overlap->table->overlap, b->overlap->table->owner, b->overlap->table->schema,
+		    b->overlap->table->name, b->overlap->sql);
 	add(l, "  groups: %s", b->figures.selection);
 	for (size_t i = 0; i < b->spec.n_values; i++)
 		explain_value(l, s, b, i);
@@ -211,6 +215,11 @@ bool explain_json(struct wr *w, const struct plan_block *b)
 	}
 	wr_str(w, "]");
 	json_selection(w, &b->spec);
+	if (b->overlap) {
+		wr_str(w, ",\"overlap\":");
+		json_noise(w, &b->overlap->spec.values[0].noise, 1);
+		wr_fmt(w, ",\"minimum\":%lld", (long long)b->overlap->table->overlap);
+	}
 	wr_str(w, "}");
 	return wr_ok(w);
 }

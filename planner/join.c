@@ -67,6 +67,7 @@ static bool bind_using(struct rel *r, const PgQuery__JoinExpr *j, const struct n
 		       struct names *names, struct expr **on, struct error *e)
 {
 	const struct binder b = { .rel = r, .names = names };
+	const int location = j->rarg->node_case == PG_QUERY__NODE__NODE_RANGE_VAR ? j->rarg->range_var->location : -1;
 	struct expr *all = expr_make(&b, EXPR_AND, TYPE_BOOL, -1, j->n_using_clause);
 
 	if (!all)
@@ -74,8 +75,8 @@ static bool bind_using(struct rel *r, const PgQuery__JoinExpr *j, const struct n
 	for (size_t i = 0; i < j->n_using_clause; i++) {
 		const char *column = j->using_clause[i]->string->sval;
 		struct expr *x, *y, *merged;
-		if (!names_find(r, left, NULL, NULL, column, -1, &x, e) || !names_find(r, right, NULL, NULL, column, -1, &y, e) ||
-		    !bind_compare(&b, "=", x, y, -1, &all->args[i], e) || !merged_column(r, j->jointype, x, y, &merged, e) ||
+		if (!names_find(r, left, NULL, NULL, column, location, &x, e) || !names_find(r, right, NULL, NULL, column, location, &y, e) ||
+		    !bind_compare(&b, "=", x, y, location, &all->args[i], e) || !merged_column(r, j->jointype, x, y, &merged, e) ||
 		    !add_merged(r, names, column, merged, e))
 			return false;
 	}

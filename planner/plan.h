@@ -114,6 +114,15 @@ struct plan_domain {
 	bool with_null;  /* NULL is a group too */
 };
 
+/* The noised count of units that joined tables share, read before the block; below table->overlap nothing of the statement is released. */
+struct plan_overlap {
+	const char *sql; /* one row, one column */
+	const char *const *params;
+	size_t n_params;
+	struct release_spec spec;
+	const struct policy_table *table;
+};
+
 /* One protected query block: one upstream statement and its release. */
 struct plan_block {
 	const char *sql;           /* upstream statement; returns the columns that spec reads, ordered by key (collation C, NULLs last) */
@@ -122,6 +131,7 @@ struct plan_block {
 	int seed_param;            /* 1-based parameter that the executor fills with a fresh secret 64-bit integer, or 0 */
 	const struct plan_domain *domains; /* one for each key, or NULL when all are in spec; read before the block, without a charge */
 	struct release_spec spec;
+	const struct plan_overlap *overlap; /* paid from this block's price, or NULL: no floor */
 	const struct plan_column *columns;
 	size_t n_columns;
 	const struct policy_table *const *tables; /* every table it reads */

@@ -27,10 +27,11 @@ static bool check_list_join(const struct block *b, const struct expr *c, bool in
 	return true;
 }
 
-/* Other conditions compare listed columns, without functions. */
+/* Other conditions compare listed columns and search beacons, without functions. */
 static bool check_list_filter(const struct block *b, const struct expr *x, bool inside_call, struct error *e)
 {
-	if (is_list(x) && (inside_call || !column_set_has(&x->scan->table->list.columns, x->column)))
+	const bool beacon = is_list(x) && expr_policy_column(x)->searched;
+	if (is_list(x) && (inside_call || !(beacon || column_set_has(&x->scan->table->list.columns, x->column))))
 		return rule_refuse_column(b, x, "used in this condition", "Compare the rule's listed columns, without functions.", e);
 	bool call = inside_call || (x->kind == EXPR_CALL && !x->function->is_operator);
 	for (size_t i = 0; i < x->n_args; i++) {

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "planner/ast.h"
 
 #include <string.h>
 
@@ -29,11 +30,25 @@ static const PgQuery__FuncCall *called(const Node *n)
 	return list->list->items[0]->func_call;
 }
 
-/* A constant argument as a literal of the declared type. */
+/* n of an argument $n, cast or not; 0 for another. */
+static size_t parameter_number(const Node *n)
+{
+	if (n->node_case == PG_QUERY__NODE__NODE_TYPE_CAST)
+		n = n->type_cast->arg;
+	if (n->node_case != PG_QUERY__NODE__NODE_PARAM_REF || n->param_ref->number < 1 || n->param_ref->number > UINT16_MAX)
+		return 0;
+	return (size_t)n->param_ref->number;
+}
+
+/* A constant argument as a literal of the declared type; a statement's parameter as itself. */
 static bool put_argument(struct wr *w, const Node *n, enum sql_type type)
 {
 	if (n->node_case == PG_QUERY__NODE__NODE_TYPE_CAST)
 		n = n->type_cast->arg;
+	if (parameter_number(n) > 0) {
+		wr_fmt(w, "CAST($%zu AS pg_catalog.%s)", parameter_number(n), sql_type_name(type));
+		return true;
+	}
 	if (n->node_case != PG_QUERY__NODE__NODE_A_CONST)
 		return false;
 	const PgQuery__AConst *c = n->a_const;
@@ -90,6 +105,12 @@ static bool substitute(const struct planning *p, const struct policy_template *t
 	for (const char *s = t->sql; *s; s++) {
 		size_t n = !quote && s[0] == ':' && s[1] != ':' && (s == t->sql || s[-1] != ':') ? name_length(s + 1) : 0;
 		size_t i = n ? parameter_named(t, s + 1, n) : t->n_parameters;
+		if (!quote && s[0] == '$' && s[1] >= '0' && s[1] <= '9' && (s == t->sql || strchr(" \t\n(,=<>+-*/", s[-1]))) {
+			/* the analyst's parameters have no place in the owner's text but that of an argument */
+			fail(e, ERR_RULE, "template %s holds a parameter without a name", t->name);
+			error_rule(e, "custom: templates");
+			return error_hint(e, "Its owner may declare it under parameters, and write :name.");
+		}
 		if ((*s == '\'' || *s == '"') && (!quote || quote == *s))
 			quote = quote ? '\0' : *s;
 		if (i == t->n_parameters) {
@@ -97,9 +118,9 @@ static bool substitute(const struct planning *p, const struct policy_template *t
 			continue;
 		}
 		if (!put_argument(&w, f->args[i], t->types[i])) {
-			fail(e, ERR_RULE, "argument \"%s\" of template %s must be a constant", t->parameters[i], t->name);
+			fail(e, ERR_RULE, "argument \"%s\" of template %s must be a constant or a parameter", t->parameters[i], t->name);
 			error_rule(e, "custom: templates");
-			error_hint(e, "Write it as a literal of type %s.", sql_type_name(t->types[i]));
+			error_hint(e, "Write it as a literal of type %s, or as $1 with a value bound to it.", sql_type_name(t->types[i]));
 			return planning_at(p, f->location, e);
 		}
 		s += n;
@@ -110,11 +131,52 @@ static bool substitute(const struct planning *p, const struct policy_template *t
 	return true;
 }
 
+/* The template that is called, or NULL. */
+static const struct policy_template *template_of(const struct policy *policy, const PgQuery__FuncCall *f)
+{
+	const Node *last = f && f->n_funcname == 1 ? f->funcname[0] : NULL;
+
+	return last && last->node_case == PG_QUERY__NODE__NODE_STRING ? policy_find_template(policy, last->string->sval) : NULL;
+}
+
+bool template_parameters(struct arena *a, const struct policy *policy, const char *sql, const enum sql_type **types, size_t *n, struct error *e)
+{
+	const PgQuery__ParseResult *tree;
+	struct error ignored = ERROR_INIT;
+	size_t most = 0;
+
+	*types = NULL;
+	*n = 0;
+	if (policy->n_templates == 0 || !ast_parse(a, sql, &tree, &ignored) || tree->n_stmts != 1)
+		return true;
+	const Node *statement = tree->stmts[0]->stmt;
+	if (statement->node_case == PG_QUERY__NODE__NODE_EXPLAIN_STMT)
+		statement = statement->explain_stmt->query;
+	const PgQuery__FuncCall *f = called(statement);
+	const struct policy_template *t = template_of(policy, f);
+	if (!t)
+		return true;
+	for (size_t i = 0; i < f->n_args; i++)
+		most = parameter_number(f->args[i]) > most ? parameter_number(f->args[i]) : most;
+	enum sql_type *out = arena_array(a, most + 1, enum sql_type);
+	if (!out)
+		return fail_memory(e);
+	for (size_t i = 0; i < most; i++)
+		out[i] = TYPE_COUNT;
+	for (size_t i = 0; i < f->n_args; i++) {
+		size_t number = parameter_number(f->args[i]);
+		if (number > 0 && i < t->n_parameters && out[number - 1] == TYPE_COUNT)
+			out[number - 1] = t->types[i];
+	}
+	*types = out;
+	*n = most;
+	return true;
+}
+
 bool template_expand(const struct planning *p, const Node *statement, const struct policy_template **out, const char **sql, struct error *e)
 {
 	const PgQuery__FuncCall *f = called(statement);
-	const Node *last = f && f->n_funcname == 1 ? f->funcname[0] : NULL;
-	const struct policy_template *t = last && last->node_case == PG_QUERY__NODE__NODE_STRING ? policy_find_template(p->policy, last->string->sval) : NULL;
+	const struct policy_template *t = template_of(p->policy, f);
 
 	if (!t)
 		return true;

@@ -247,9 +247,9 @@ static bool refuse_units(const struct rel *r, const struct scan *x, const struct
 
 /* --- owners ----------------------------------------------------------------------------------------------------------------- */
 
-static bool same_owner(const struct derived *d, const char *owner)
+static bool same_owner(const struct rel *r, const struct scan *s, const char *owner)
 {
-	return d->table.rule == RULE_PUBLIC || text_eq(d->table.owner, owner);
+	return s->derived ? derived_owned_by(s->derived, r->planning, owner) : text_eq(s->table->owner, owner);
 }
 
 static bool is_conjunct(const struct rel *r, const struct derived *select)
@@ -271,11 +271,11 @@ static bool owner_moves(const struct rel *r, const struct scan *first)
 
 	for (size_t i = 0; i < r->n_scans; i++) {
 		const struct scan *s = r->scans[i];
-		bool other = is_dp(s) && !text_eq(s->table->owner, first->table->owner);
+		bool other = is_dp(s) && !same_owner(r, s, first->table->owner);
 		moves = moves || (other && (s->nullable || r->full)) || (s->derived && s->derived->owner_moves);
 	}
 	for (size_t i = 0; i < r->n_selects; i++)
-		moves = moves || (!same_owner(r->selects[i], first->table->owner) && !is_conjunct(r, r->selects[i]));
+		moves = moves || (!derived_owned_by(r->selects[i], r->planning, first->table->owner) && !is_conjunct(r, r->selects[i]));
 	return moves;
 }
 

@@ -117,6 +117,7 @@ static void warn(struct reader *r, const struct yaml_node *root)
 			report_warning(r->report, READ_AT(root), "%s.%s is under the rule %s, without noise: differences of answers can reveal a person",
 				       p->tables[i].schema, p->tables[i].name, table_rule_name(p->tables[i].rule));
 	}
+	read_keys_warn(r, read_get(root, "tables"));
 	if (p->n_logins == 0)
 		report_warning(r->report, READ_AT(root), "the policy grants nothing: there are no logins");
 }
@@ -124,12 +125,11 @@ static void warn(struct reader *r, const struct yaml_node *root)
 static void read_root(struct reader *r, const struct yaml_node *root)
 {
 	static const char *const keys[] = { "version", "collaboration", "upstream", "server", "ledger", "audit", "members", "logins",
-					    "privacy_units", "templates", "tables", "budgets" };
-	static const char *const later[] = { "answers", NULL };
+					    "privacy_units", "keys", "templates", "tables", "budgets", "answers" };
 
 	if (!read_is(r, root, YAML_MAP, "the policy"))
 		return;
-	read_known(r, root, "the policy", keys, ARRAY_LEN(keys), later);
+	read_known(r, root, "the policy", keys, ARRAY_LEN(keys), NULL);
 	(void)read_int(r, read_need(r, root, "version", "the policy"), "version", 1, 1, 1);
 	r->policy->collaboration = read_name(r, read_need(r, root, "collaboration", "the policy"), "collaboration");
 	if (r->policy->collaboration && strchr(r->policy->collaboration, '/'))
@@ -138,9 +138,11 @@ static void read_root(struct reader *r, const struct yaml_node *root)
 	read_members(r, read_need(r, root, "members", "the policy"));
 	read_logins(r, read_get(root, "logins"));
 	read_units(r, read_get(root, "privacy_units"));
+	read_keys(r, read_get(root, "keys"));
 	read_templates(r, read_get(root, "templates"));
 	read_tables(r, read_need(r, root, "tables", "the policy"));
 	read_budgets(r, read_get(root, "budgets"));
+	read_answers(r, read_get(root, "answers"));
 	warn(r, root);
 }
 

@@ -103,6 +103,15 @@ const struct policy_login *policy_find_login(const struct policy *p, const char 
 	return NULL;
 }
 
+const struct policy_key *policy_find_key(const struct policy *p, const char *name)
+{
+	for (size_t i = 0; i < p->n_keys; i++) {
+		if (text_eq(p->keys[i].name, name))
+			return &p->keys[i];
+	}
+	return NULL;
+}
+
 const struct policy_unit *policy_find_unit(const struct policy *p, const char *name)
 {
 	for (size_t i = 0; i < p->n_units; i++) {

@@ -30,7 +30,16 @@ const char *sql_type_name(enum sql_type t);
 MUST_CHECK bool sql_type_parse(const char *name, enum sql_type *out);
 MUST_CHECK bool sql_type_is_number(enum sql_type t);
 
-enum encoding { ENCODING_CLEARTEXT, ENCODING_FINGERPRINT, ENCODING_SEALED };
+/* What policies/encoding.h knows of each. */
+enum encoding {
+	ENCODING_CLEARTEXT,
+	ENCODING_FINGERPRINT,   /* HMAC: equal values of one domain have equal cells; opened by nobody */
+	ENCODING_SEALED,        /* equal values look different; opened by key holders */
+	ENCODING_DETERMINISTIC, /* AES-SIV: both */
+	ENCODING_TOKEN,         /* random, from a vault: both, for holders of the vault */
+	ENCODING_BEACON,        /* the first bits of an HMAC: searched with a constant */
+	ENCODINGS
+};
 
 enum table_rule {
 	RULE_PUBLIC,              /* no protection: may be joined on any key and read row by row */
@@ -44,9 +53,14 @@ struct policy_column {
 	const char *name;
 	enum sql_type type;
 	enum encoding encoding;
-	const char *key;              /* fingerprints: name of the join domain; fingerprints join only within one.  Default: the collaboration's */
+	const char *key;              /* not cleartext: name of what it was sealed with; NULL: the collaboration's one key.  Tokens: the vault, never NULL */
+	const char *sealed_as;        /* joinable encodings: the column's name when it was sealed (tokens: the domain), lower case */
+	bool any_name;                /* joins: any_name: one key for all columns, so that sealed_as does not matter */
+	bool native_format;           /* format: noisegate, not C3R */
+	unsigned bits;                /* beacons: 1..32 */
+	bool searched;                /* beacons: the table's list or custom rule allows searching */
 	bool has_bounds;              /* numbers only */
-	struct decimal lo, hi;        /* lo <= hi */
+	struct decimal lo, hi;        /* lo < hi */
 	struct decimal grid;          /* > 0; integers: 1; default for numeric and float8: 0.01 */
 	const char *const *values;    /* public domain in canonical text, or NULL; no duplicates */
 	size_t n_values;
@@ -135,6 +149,7 @@ struct policy_table {
 	struct custom_rule custom;           /* RULE_CUSTOM */
 	struct name_list analysts;           /* members who may ask; items NULL: every member with the ability */
 	const struct policy_table *own;      /* own: free: the table as its owner may query it, public; else NULL */
+	int64_t overlap;                     /* RULE_DIFFERENTIAL_PRIVACY: least noised number of units shared with another owner; 0: none asked */
 	const char *comment;
 };
 
@@ -149,6 +164,12 @@ struct policy_template {
 struct policy_unit {
 	const char *name;
 	enum sql_type type;
+};
+
+/* What columns were sealed with, and who could make or open their cells. */
+struct policy_key {
+	const char *name, *comment;
+	struct name_list holders; /* members; items NULL: not said */
 };
 
 enum { ABILITY_CONTRIBUTE = 1, ABILITY_QUERY = 2, ABILITY_RECEIVE = 4 };
@@ -199,6 +220,15 @@ struct policy_upstream {
 	int statement_timeout_ms; /* default 60000 */
 };
 
+/* Where the ledger is kept, and where the end of its chain is noted outside of it (budget/anchor.h). */
+struct policy_ledger {
+	const char *postgres; /* connection string without password; NULL: the file at policy.ledger_path */
+	const char *schema;   /* of its tables in PostgreSQL; default noisegate */
+	const char *password_env, *password_file; /* or NULL */
+	const char *anchor_file;                  /* or NULL */
+	const char *anchor_schema, *anchor_table; /* a table on the upstream, or NULL */
+};
+
 /* The audit log (docs/audit.md).  Paths are resolved as the ledger's. */
 struct policy_audit {
 	const char *path;            /* a directory; default COLLABORATION.audit */
@@ -209,13 +239,14 @@ struct policy_audit {
 	int64_t segment_bytes;       /* a file that reached it is followed by a new one, default 64 MiB */
 };
 
-/* Where the ledger is kept, and where the end of its chain is noted outside of it (budget/anchor.h). */
-struct policy_ledger {
-	const char *postgres; /* connection string without password; NULL: the file at policy.ledger_path */
-	const char *schema;   /* of its tables in PostgreSQL; default noisegate */
-	const char *password_env, *password_file; /* or NULL */
-	const char *anchor_file;                  /* or NULL */
-	const char *anchor_schema, *anchor_table; /* a table on the upstream, or NULL */
+/* What may be given again without a charge, and when answers leave. */
+struct policy_answers {
+	bool repeat_free;    /* the same question of the same member, while its data is declared unchanged */
+	int64_t keep_ms;     /* declared unchanged for so long; 0: as long as the version is */
+	const char *version; /* a query over public tables: other rows, other data; or NULL */
+	uint64_t bytes;      /* kept at most */
+	const char *path;    /* where */
+	int64_t quantum_ms;  /* answers leave at multiples of it after their question; 0: when they are ready */
 };
 
 struct policy {
@@ -227,12 +258,15 @@ struct policy {
 	struct policy_ledger ledger;
 	struct policy_server server;
 	struct policy_upstream upstream;
+	struct policy_answers answers;
 	const struct policy_member *members;
 	size_t n_members;
 	const struct policy_login *logins;
 	size_t n_logins;
 	const struct policy_unit *units;
 	size_t n_units;
+	const struct policy_key *keys; /* NULL: the policy names keys without declaring them */
+	size_t n_keys;
 	const struct policy_table *tables;
 	size_t n_tables;
 	const struct policy_template *templates;
@@ -248,6 +282,7 @@ const char *accounting_name(enum accounting a);
 const struct policy_member *policy_find_member(const struct policy *p, const char *name);
 const struct policy_login *policy_find_login(const struct policy *p, const char *user);
 const struct policy_template *policy_find_template(const struct policy *p, const char *name);
+const struct policy_key *policy_find_key(const struct policy *p, const char *name);
 const struct policy_unit *policy_find_unit(const struct policy *p, const char *name);
 const struct policy_table *policy_find_table(const struct policy *p, const char *schema, const char *name);
 size_t policy_find_column(const struct policy_table *t, const char *name);

@@ -31,6 +31,9 @@ bool read_bool(struct reader *r, const struct yaml_node *n, const char *what, bo
 bool read_decimal(struct reader *r, const struct yaml_node *n, const char *what, struct decimal *out); /* false: reported or NULL */
 int read_choice(struct reader *r, const struct yaml_node *n, const char *what, const char *const *choices, size_t n_choices, int fallback);
 
+/* A path, relative to the policy file; NULL stays NULL. */
+const char *read_path(struct reader *r, const char *path);
+
 /* A SQL identifier: 1..63 bytes. */
 const char *read_name(struct reader *r, const struct yaml_node *n, const char *what);
 
@@ -53,9 +56,23 @@ void read_rule_parts(struct reader *r, const struct yaml_node *table, struct pol
 /* Approved queries; before the tables, which name them. */
 void read_templates(struct reader *r, const struct yaml_node *templates);
 
+/* How a column is sealed: encoding, key, joins, format, sealed_as, bits.  typed: its type is known. */
+struct policy_column;
+void read_sealing(struct reader *r, const struct yaml_node *column, const char *owner, bool typed, struct policy_column *c);
+
+/* keys: what columns were sealed with; before the tables, which name them. */
+void read_keys(struct reader *r, const struct yaml_node *keys);
+
+/* Warns about members who can guess values of sealed columns where no noise stands against it. */
+void read_keys_warn(struct reader *r, const struct yaml_node *tables);
+
+/* Beacons that a list or custom rule lets analysts search. */
+void read_beacons(struct reader *r, const struct yaml_node *n, struct policy_table *t);
+
 /* Parts of the file, in files of their own. */
 void read_server(struct reader *r, const struct yaml_node *root);
 void read_audit(struct reader *r, const struct yaml_node *audit);
+void read_answers(struct reader *r, const struct yaml_node *answers);
 void read_tables(struct reader *r, const struct yaml_node *tables);
 void read_budgets(struct reader *r, const struct yaml_node *budgets);
 

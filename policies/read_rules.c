@@ -157,7 +157,7 @@ static void read_aggregation(struct reader *r, const struct yaml_node *n, struct
 
 static void read_list(struct reader *r, const struct yaml_node *n, struct policy_table *t)
 {
-	static const char *const keys[] = { "columns", "joins", "join_operators" };
+	static const char *const keys[] = { "columns", "joins", "join_operators", "beacons" };
 
 	if (!read_is(r, n, YAML_MAP, "list"))
 		return;
@@ -165,11 +165,12 @@ static void read_list(struct reader *r, const struct yaml_node *n, struct policy
 	read_column_list(r, read_need(r, n, "columns", "list"), t, "columns", &t->list.columns);
 	read_column_list(r, read_need(r, n, "joins", "list"), t, "joins", &t->list.joins);
 	t->list.allow_or = read_or(r, read_get(n, "join_operators"));
+	read_beacons(r, read_get(n, "beacons"), t);
 }
 
 static void read_custom(struct reader *r, const struct yaml_node *n, struct policy_table *t)
 {
-	static const char *const keys[] = { "analyses", "disallowed_output", "thresholds", "comparisons" };
+	static const char *const keys[] = { "analyses", "disallowed_output", "thresholds", "comparisons", "beacons" };
 	static const char *const comparison_keys[] = { "literals", "columns" };
 	struct custom_rule *c = &t->custom;
 	struct name_list analyses = { 0 };
@@ -189,6 +190,7 @@ static void read_custom(struct reader *r, const struct yaml_node *n, struct poli
 		report_error(r->report, READ_AT(list), "analysts: [lab]", "any_query needs analysts: the members whose queries need no approval");
 	read_column_list(r, read_get(n, "disallowed_output"), t, "disallowed_output", &c->disallowed_output);
 	read_minimums(r, read_get(n, "thresholds"), "thresholds", t);
+	read_beacons(r, read_get(n, "beacons"), t);
 	const struct yaml_node *comparisons = read_get(n, "comparisons");
 	if (!read_is(r, comparisons, YAML_MAP, "comparisons"))
 		return;

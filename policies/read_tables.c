@@ -1,4 +1,5 @@
 /* tables: columns, units, rules, contribution. */
+#include "policies/encoding.h"
 #include "policies/read.h"
 
 #include "base/text.h"
@@ -93,18 +94,22 @@ static void read_bounds(struct reader *r, const struct yaml_node *n, const struc
 	if (!read_decimal(r, n->items[0], "the lower bound", &c->lo) || !read_decimal(r, n->items[1], "the upper bound", &c->hi))
 		return;
 	if (!decimal_compare(c->lo, c->hi, &order) || order > 0)
-		report_error(r->report, READ_AT(n), "", "the lower bound is above the upper bound");
+		report_error(r->report, READ_AT(n), "the smaller number comes first", "the lower bound is above the upper bound");
+	else if (order == 0)
+		report_error(r->report, READ_AT(n), "the range that values are known to lie in, for example [0, 500]",
+			     "the bounds are equal: every value would count as the same number");
 	else if (!decimal_floor_div(c->lo, c->grid, &lo) || !decimal_ceil_div(c->hi, c->grid, &hi) || lo < -((i128)1 << 53) ||
 		 hi > (i128)1 << 53)
-		report_error(r->report, READ_AT(n), "a coarser grid or tighter bounds", "the bounds are too wide for the grid");
+		report_error(r->report, READ_AT(n), whole ? "tighter bounds" : "a coarser grid or tighter bounds",
+			     "the bounds are beyond 2^53 steps of the grid (%s)", whole ? "9007199254740992" : "9007199254740992 times the grid");
 	else
 		c->has_bounds = true;
 }
 
-static void read_column(struct reader *r, const struct yaml_node *name, const struct yaml_node *n, struct policy_column *c)
+static void read_column(struct reader *r, const struct yaml_node *name, const struct yaml_node *n, const char *owner, struct policy_column *c)
 {
-	static const char *const keys[] = { "type", "encoding", "key", "bounds", "grid", "values", "unique", "domain", "comment" };
-	static const char *const encodings[] = { "cleartext", "fingerprint", "sealed" };
+	static const char *const keys[] = { "type", "encoding", "key", "joins", "format", "sealed_as", "bits", "bounds",
+					    "grid", "values", "unique", "domain", "comment" };
 
 	*c = (struct policy_column){ .name = read_name(r, name, "a column's name"), .type = TYPE_TEXT, .grid = { 1, 2 } };
 	if (!c->name)
@@ -119,19 +124,13 @@ static void read_column(struct reader *r, const struct yaml_node *name, const st
 		report_error(r->report, READ_AT(type),
 			     "boolean, smallint, integer, bigint, numeric, double precision, text, date, timestamp, timestamptz, uuid",
 			     "unknown type \"%s\"", type_name);
-	const struct yaml_node *encoding = read_get(n, "encoding");
-	c->encoding = (enum encoding)read_choice(r, encoding, "encoding", encodings, ARRAY_LEN(encodings), 0);
-	if (c->encoding != ENCODING_CLEARTEXT && typed && c->type != TYPE_TEXT)
-		report_error(r->report, READ_AT(encoding), "", "a %s column has type text", encodings[c->encoding]);
-	c->key = read_text(r, read_get(n, "key"), "key", NULL);
-	if (c->key && c->encoding != ENCODING_FINGERPRINT)
-		report_error(r->report, READ_AT(read_get(n, "key")), "", "key is for fingerprint columns");
+	read_sealing(r, n, owner, typed, c);
 	c->comment = read_text(r, read_get(n, "comment"), "comment", NULL);
 	c->unique = read_bool(r, read_get(n, "unique"), "unique", false);
 	c->domain = read_bool(r, read_get(n, "domain"), "domain", false);
 	const struct yaml_node *values = read_get(n, "values");
 	if (values && c->encoding != ENCODING_CLEARTEXT)
-		report_error(r->report, READ_AT(values), "", "a %s column has no public values", encodings[c->encoding]);
+		report_error(r->report, READ_AT(values), "", "a %s column has no public values", encoding_name(c->encoding));
 	else if (typed || !type_name)
 		read_values(r, values, c);
 	if (typed)
@@ -150,7 +149,7 @@ static void read_columns(struct reader *r, const struct yaml_node *n, struct pol
 	if (!columns)
 		return;
 	for (size_t i = 0; i < n->n; i++)
-		read_column(r, n->keys[i], n->items[i], &columns[i]);
+		read_column(r, n->keys[i], n->items[i], t->owner, &columns[i]);
 	t->columns = columns;
 	t->n_columns = n->n;
 }
@@ -198,8 +197,8 @@ static void read_unit(struct reader *r, const struct yaml_node *table, struct po
 	if (!read_column_of(r, column, t, "unit", &t->unit_column))
 		return;
 	const struct policy_column *c = &t->columns[t->unit_column];
-	if (c->encoding == ENCODING_SEALED)
-		report_error(r->report, READ_AT(column), "a fingerprint column can be a unit", "a sealed column cannot be a privacy unit");
+	if (!encoding_joins(c->encoding))
+		report_error(r->report, READ_AT(column), "a fingerprint column can be a unit", "a %s column cannot be a privacy unit", encoding_name(c->encoding));
 	else if (c->type != u->type)
 		report_error(r->report, READ_AT(column), "", "column \"%s\" is %s, the unit \"%s\" is %s", c->name, sql_type_name(c->type),
 			     u->name, sql_type_name(u->type));
@@ -249,8 +248,9 @@ static void read_unit_path(struct reader *r, const struct yaml_node *n, struct p
 	if (!unique->unique)
 		report_error(r->report, READ_AT(n), "", "column \"%s\" of %s.%s must be declared unique: true, so that a row has one unit", unique->name,
 			     to->schema, to->name);
-	if (from->type != unique->type || from->encoding != unique->encoding)
-		report_error(r->report, READ_AT(n), "", "columns \"%s\" and \"%s\" have different types or encodings", from->name, unique->name);
+	if (from->type != unique->type || encoding_difference(from, unique) != DOMAIN_SAME)
+		report_error(r->report, READ_AT(n), "", "columns \"%s\" and \"%s\" have different types or encodings, or were sealed with different keys or join settings",
+			     from->name, unique->name);
 	if (!to->unit_name || !text_eq(to->unit_name, t->unit_name))
 		report_error(r->report, READ_AT(n), "", "%s.%s does not have the privacy unit \"%s\"", to->schema, to->name, t->unit_name);
 	t->unit_column = column;
@@ -290,6 +290,17 @@ static void read_contribution(struct reader *r, const struct yaml_node *table, s
 		t->min_units = read_int(r, read_get(n, "min_units"), "min_units", 1, 1000000, 1);
 }
 
+/* overlap: { minimum: 100 } */
+static void read_overlap(struct reader *r, const struct yaml_node *n, struct policy_table *t)
+{
+	static const char *const keys[] = { "minimum" };
+
+	if (!n || !read_is(r, n, YAML_MAP, "overlap"))
+		return;
+	read_known(r, n, "overlap", keys, ARRAY_LEN(keys), NULL);
+	t->overlap = read_int(r, read_need(r, n, "minimum", "overlap"), "minimum", 2, 1000000000, 2);
+}
+
 static void read_source(struct reader *r, const struct yaml_node *n, struct policy_table *t)
 {
 	const struct yaml_node *source = read_get(n, "source");
@@ -309,11 +320,11 @@ static void read_rule(struct reader *r, const struct yaml_node *n, struct policy
 {
 	static const char *const rules[] = { [RULE_PUBLIC] = "public", [RULE_DIFFERENTIAL_PRIVACY] = "differential_privacy",
 					     [RULE_AGGREGATION] = "aggregation", [RULE_LIST] = "list", [RULE_CUSTOM] = "custom" };
-	static const char *const part_of[] = { "unit", "contribution", "aggregation", "list", "custom" };
+	static const char *const part_of[] = { "unit", "contribution", "aggregation", "list", "custom", "overlap" };
 	const struct yaml_node *rule = read_need(r, n, "rule", "a table");
 	int which = read_choice(r, rule, "rule", rules, ARRAY_LEN(rules), -1);
 	bool dp = which == RULE_DIFFERENTIAL_PRIVACY;
-	bool wants[] = { dp, dp, dp || which == RULE_AGGREGATION, which == RULE_LIST, which == RULE_CUSTOM };
+	bool wants[] = { dp, dp, dp || which == RULE_AGGREGATION, which == RULE_LIST, which == RULE_CUSTOM, dp };
 
 	t->rule = which < 0 ? RULE_DIFFERENTIAL_PRIVACY : (enum table_rule)which;
 	for (size_t i = 0; i < ARRAY_LEN(part_of) && which >= 0; i++) {
@@ -324,6 +335,7 @@ static void read_rule(struct reader *r, const struct yaml_node *n, struct policy
 	if (dp) {
 		read_unit(r, n, t);
 		read_contribution(r, n, t);
+		read_overlap(r, read_get(n, "overlap"), t);
 	}
 	for (size_t i = 0; i < t->n_columns && which > RULE_PUBLIC; i++) {
 		if (t->columns[i].domain)
@@ -336,7 +348,7 @@ static void read_rule(struct reader *r, const struct yaml_node *n, struct policy
 static void read_table(struct reader *r, const struct yaml_node *n, struct policy_table *t)
 {
 	static const char *const keys[] = { "name", "owner", "source", "rule", "unit", "columns", "contribution", "aggregation",
-					    "list", "custom", "analysts", "own", "comment" };
+					    "list", "custom", "analysts", "own", "overlap", "comment" };
 
 	*t = (struct policy_table){ .schema = "?", .name = "?", .owner = "?" };
 	if (!read_is(r, n, YAML_MAP, "a table"))

@@ -133,8 +133,11 @@ static bool read_request(const struct texts *t, struct request *r, struct error 
 	    (t->minimum && !cli_integer("minimum-units", t->minimum, INT64_MAX, &r->minimum, e)) ||
 	    (t->units && !cli_integer("units", t->units, 100000, &r->units, e)))
 		return false;
-	if (t->confidence && (!cli_decimal("confidence", t->confidence, false, &c, e) || (r->confidence = decimal_double(c)) >= 1))
-		return e->code != ERR_NONE ? false : fail(e, ERR_CONFIG, "confidence must be below 1");
+	if (t->confidence && (!cli_decimal("confidence", t->confidence, false, &c, e) || (r->confidence = decimal_double(c)) >= 1)) {
+		if (e->code == ERR_NONE)
+			fail(e, ERR_CONFIG, "confidence must be below 1");
+		return error_hint(e, "It must be above 0 and below 1.");
+	}
 	if (r->lattice > 1 && r->select)
 		return fail(e, ERR_CONFIG, "a threshold is a count of units: it takes no finer lattice");
 	return true;

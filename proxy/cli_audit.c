@@ -14,7 +14,8 @@ static const char usage[] =
 	"                                     checks every byte of a log: 0 it is whole, 1 it is not\n"
 	"       noisegate audit export DIR|-c POLICY [--from N] [--to N]      records as JSON, one a line\n"
 	"       noisegate audit tail DIR|-c POLICY [-n N] [-f] [--json]       the last records; -f: and those that come\n"
-	"       noisegate audit keygen FILE                                   an Ed25519 key for audit.sign_key; FILE.pub for those who verify\n";
+	"       noisegate audit keygen FILE                                   an Ed25519 key for audit.sign_key; FILE.pub for those who verify\n"
+	"       noisegate audit privacy -c POLICY [--minutes N] [--json]      measures the guarantee from outside, on made-up neighbouring data\n";
 
 int audit_usage(void)
 {
@@ -80,6 +81,7 @@ static const struct {
 	{ "export", audit_command_export },
 	{ "tail", audit_command_tail },
 	{ "keygen", keygen },
+	{ "privacy", cli_audit_privacy },
 };
 
 int cli_audit(int argc, char **argv)

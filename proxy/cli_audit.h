@@ -16,5 +16,7 @@ int audit_usage(void);
 
 /* The log's directory: `dir` itself, or what the policy file names, in the arena. */
 MUST_CHECK bool audit_directory(struct arena *a, const char *policy, const char *dir, const char **out, struct error *e);
+/* noisegate audit privacy (docs/privacy-audit.md): 0 within the claims, 1 a claim is exceeded, 2 usage, 5 not (all) audited. */
+int cli_audit_privacy(int argc, char **argv);
 
 #endif

@@ -2,12 +2,14 @@
 #include "policies/snapshot.h"
 #include "proxy/cli.h"
 #include "proxy/cli_policy.h"
+#include "proxy/repeat.h"
 #include "proxy/upstream_check.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char usage[] = "usage: noisegate check [--connect] POLICY.yaml   every error with file:line:column; a summary when there is none\n"
-			    "  --connect   also compare it with the upstream: relations, columns, types\n";
+			    "  --connect   also compare it with the upstream: relations, columns, types, and whether cells of sealed columns look sealed\n";
 
 static struct policy_report report; /* large; only this command uses it, once */
 
@@ -54,6 +56,21 @@ static void print_summary(const struct policy *p)
 		print_budget(&p->budgets[i]);
 }
 
+static bool print_cells(const char *path, const struct policy *p, struct error *e)
+{
+	struct wr w;
+
+	wr_init_heap(&w, 1 << 20);
+	bool ok = upstream_check_cells(p, &w, e);
+	for (const char *line = ok && wr_ok(&w) ? wr_text(&w) : ""; *line;) {
+		size_t n = strcspn(line, "\n");
+		(void)printf("%s: warning: %.*s\n", path, (int)n, line);
+		line += n + (line[n] != '\0');
+	}
+	wr_free(&w);
+	return ok;
+}
+
 int cli_check(int argc, char **argv)
 {
 	bool connect = argc == 3 && text_eq(argv[1], "--connect");
@@ -72,7 +89,7 @@ int cli_check(int argc, char **argv)
 		return EXIT_FAILED;
 	}
 	print_summary(s->policy);
-	bool ok = !connect || upstream_check(s->policy, &e);
+	bool ok = repeat_check(s->policy, &e) && (!connect || (upstream_check(s->policy, &e) && print_cells(path, s->policy, &e)));
 	snapshot_drop(s);
 	if (!ok)
 		return cli_error(&e);

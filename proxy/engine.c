@@ -3,6 +3,7 @@
 #include "proxy/engine_state.h"
 #include "proxy/params.h"
 #include "proxy/present.h"
+#include "proxy/repeat.h"
 #include "proxy/usage.h"
 
 static bool open_audit(struct engine *g, const struct policy *p, struct error *e)
@@ -12,6 +13,11 @@ static bool open_audit(struct engine *g, const struct policy *p, struct error *e
 
 	return audit_open(&o, &g->audit, e) && budget_watch_start(&g->budget_watch, g->ledger, g->audit, e) &&
 	       trail_policy(g->audit, p, g->budget_watch.seen, e);
+}
+
+static bool open_answers(struct engine *g, const struct policy_answers *p, struct error *e)
+{
+	return !p->repeat_free || answers_open(p->path, p->bytes, p->keep_ms, &g->clock, &g->answers, e);
 }
 
 bool engine_open(struct snapshot *policy, struct engine **out, struct error *e)
@@ -25,7 +31,7 @@ bool engine_open(struct snapshot *policy, struct engine **out, struct error *e)
 	g->clock = clock_system();
 	pthread_mutex_init(&g->logins.lock, NULL);
 	const struct policy *p = policy->policy;
-	if (!ledger_open_policy(p, &g->clock, &g->ledger, e) || !open_audit(g, p, e) || !upstream_open(p, &g->upstream, e) ||
+	if (!repeat_check(p, e) || !ledger_open_policy(p, &g->clock, &g->ledger, e) || !open_audit(g, p, e) || !open_answers(g, &p->answers, e) || !upstream_open(p, &g->upstream, e) ||
 	    !sidecar_open(p, &g->sidecar, e)) {
 		engine_close(g);
 		return false;
@@ -41,6 +47,7 @@ void engine_close(struct engine *g)
 	sidecar_close(g->sidecar);
 	upstream_close(g->upstream);
 	audit_close(g->audit); /* its thread looks into the ledger */
+	answers_close(g->answers);
 	ledger_close(g->ledger);
 	pthread_mutex_destroy(&g->logins.lock);
 	snapshot_drop(g->policy);
@@ -96,7 +103,7 @@ bool engine_describe(struct engine *g, const struct session_view *s, const char 
 	struct description d = { 0 };
 
 	*e = ERROR_INIT;
-	if (!params_infer(g->sidecar, s, sql, param_oids, n_params, a, &p, e) ||
+	if (!params_infer(g->sidecar, g->policy->policy, s, sql, param_oids, n_params, a, &p, e) ||
 	    !plan_make(a, g->policy->policy, &s->plan, sql, p.plan, p.n, &plan, e) ||
 	    !describe_fields(g, s, plan, &p, sql, a, &d, e)) {
 		if (!plan)

@@ -32,6 +32,7 @@ struct session_view {
 	size_t n_gucs;
 	bool notices;                   /* noisegate.notices */
 	bool receipts;                  /* noisegate.receipts */
+	bool internal;                  /* the proxy asks for itself: public tables only, nothing in the audit log */
 	const char *budget_rows, *query_rows; /* what noisegate.budget and noisegate.queries show, filled by the engine; NULL: nothing */
 	const atomic_bool *cancelled;   /* becomes true on CancelRequest or shutdown: the engine gives up soon with ERR_CANCELLED */
 };

@@ -3,6 +3,7 @@
 #define NG_PROXY_ENGINE_STATE_H
 
 #include "base/random.h"
+#include "budget/answers.h"
 #include "budget/ledger.h"
 #include "proxy/budget_watch.h"
 #include "proxy/engine.h"
@@ -16,6 +17,7 @@ struct engine {
 	struct audit *audit;
 	struct login_meter logins;
 	struct budget_watch budget_watch;
+	struct answers *answers; /* NULL: repeats are charged */
 	struct upstream *upstream;
 	struct sidecar *sidecar;
 	struct rng random;

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "mechanisms/loss.h"
+#include "policies/encoding.h"
 
 #include <strings.h>
 
@@ -31,7 +32,6 @@ static void put_values(struct wr *w, const struct policy_column *c)
 
 static void put_column(struct wr *w, const struct policy_table *t, size_t i)
 {
-	static const char *const encodings[] = { [ENCODING_CLEARTEXT] = "cleartext", [ENCODING_FINGERPRINT] = "fingerprint", [ENCODING_SEALED] = "sealed" };
 	const struct policy_column *c = &t->columns[i];
 
 	wr_str(w, "INSERT INTO noisegate.columns VALUES (");
@@ -40,7 +40,7 @@ static void put_column(struct wr *w, const struct policy_table *t, size_t i)
 	put_text(w, t->name);
 	wr_str(w, ", ");
 	put_text(w, c->name);
-	wr_fmt(w, ", %zu, '%s', '%s', ", i + 1, sql_type_name(c->type), encodings[c->encoding]);
+	wr_fmt(w, ", %zu, '%s', '%s', ", i + 1, sql_type_name(c->type), encoding_name(c->encoding));
 	if (c->has_bounds)
 		decimal_put(w, c->lo);
 	else

@@ -30,7 +30,8 @@ static const struct {
 	{ "serve", cli_serve },   { "check", cli_check },       { "budget", cli_budget },     { "key", cli_key },
 	{ "seal", cli_seal },     { "unseal", cli_unseal },     { "calibrate", cli_calibrate }, { "compose", cli_compose },
 	{ "rules", cli_rules },   { "schema", cli_schema },     { "tokenize", cli_tokenize }, { "detokenize", cli_tokenize },
-	{ "beacon", cli_beacon }, { "psi", cli_psi },       { "audit", cli_audit },
+	{ "beacon", cli_beacon }, { "psi", cli_psi },
+	{ "audit", cli_audit },
 	{ "version", print_version }, { "--version", print_version },
 	{ "help", print_help },   { "--help", print_help },     { "-h", print_help },
 };

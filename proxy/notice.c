@@ -109,6 +109,8 @@ bool notice_noise(const struct plan *plan, const struct released *const *release
 		put_left(&w, &st, plan->charges[i].budget);
 		wr_str(&w, " remains)");
 	}
+	if (plan->n_charges == 0)
+		wr_str(&w, "; an earlier answer again: nothing was charged");
 	if (!wr_ok(&w))
 		return fail_memory(e);
 	*out = (struct notice){ .severity = "NOTICE", .sqlstate = "00000", .message = wr_text(&w) };

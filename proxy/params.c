@@ -1,5 +1,6 @@
 #include "proxy/params.h"
 
+#include "planner/template.h"
 #include "proxy/pgtypes.h"
 
 bool params_mentioned(const char *sql)
@@ -18,7 +19,33 @@ static bool all_declared(const uint32_t *types, size_t n)
 	return true;
 }
 
-bool params_infer(struct sidecar *s, const struct session_view *v, const char *sql, const uint32_t *declared, size_t n, struct arena *a,
+/* Parameters of a call of a template have the types that the template declares: the sidecar does not know templates.  *done: it is such a call. */
+static bool infer_template(const struct policy *policy, const char *sql, uint32_t *types, size_t n, struct arena *a, struct params *p, bool *done,
+			   struct error *e)
+{
+	const enum sql_type *declared = NULL;
+	size_t used;
+
+	*done = false;
+	if (!template_parameters(a, policy, sql, &declared, &used, e))
+		return false;
+	if (!declared)
+		return true;
+	p->n = used > n ? used : n;
+	uint32_t *all = arena_array(a, p->n + 1, uint32_t);
+	if (!all)
+		return fail_memory(e);
+	for (size_t i = 0; i < p->n; i++) {
+		all[i] = i < n && types[i] ? types[i] : OID_TEXT;
+		if (i < used && declared[i] != TYPE_COUNT && (i >= n || !types[i]))
+			all[i] = pgtype_field(declared[i], "").type_oid;
+	}
+	p->types = all;
+	*done = true;
+	return true;
+}
+
+bool params_infer(struct sidecar *s, const struct policy *policy, const struct session_view *v, const char *sql, const uint32_t *declared, size_t n, struct arena *a,
 		  struct params *out, struct error *e)
 {
 	struct params p = { .n = n };
@@ -29,7 +56,10 @@ bool params_infer(struct sidecar *s, const struct session_view *v, const char *s
 	for (size_t i = 0; i < n; i++)
 		types[i] = declared[i] == OID_UNKNOWN ? 0 : declared[i];
 	p.types = types;
-	if (params_mentioned(sql) || !all_declared(declared, n)) {
+	bool done = false;
+	if (params_mentioned(sql) && !infer_template(policy, sql, types, n, a, &p, &done, e))
+		return false;
+	if (!done && (params_mentioned(sql) || !all_declared(declared, n))) {
 		struct description d;
 		if (!sidecar_describe(s, v, sql, types, n, true, a, &d, e))
 			return false;
@@ -65,7 +95,7 @@ static bool read_one(const struct engine_param *from, size_t i, struct arena *a,
 	return true;
 }
 
-bool params_read(struct sidecar *s, const struct session_view *v, const char *sql, const struct engine_param *params, size_t n,
+bool params_read(struct sidecar *s, const struct policy *policy, const struct session_view *v, const char *sql, const struct engine_param *params, size_t n,
 		 struct arena *a, struct params *out, struct error *e)
 {
 	uint32_t *declared = arena_array(a, n + 1, uint32_t);
@@ -77,7 +107,7 @@ bool params_read(struct sidecar *s, const struct session_view *v, const char *sq
 		declared[i] = params[i].type_oid;
 	p.types = declared;
 	if (!all_declared(declared, n)) {
-		if (!params_infer(s, v, sql, declared, n, a, &p, e))
+		if (!params_infer(s, policy, v, sql, declared, n, a, &p, e))
 			return false;
 		if (p.n != n)
 			return fail(e, ERR_PROTOCOL, "bind message supplies %zu parameters, but the statement requires %zu", n, p.n);

@@ -17,12 +17,12 @@ struct params {
 /* True when the text may hold a parameter ("$" and a digit; one inside a string counts, which costs only time). */
 MUST_CHECK bool params_mentioned(const char *sql);
 
-/* Types for describing: the declared ones and what the sidecar infers.  Values are unknown. */
-MUST_CHECK bool params_infer(struct sidecar *s, const struct session_view *v, const char *sql, const uint32_t *declared, size_t n,
+/* Types for describing: the declared ones, those of a template's parameters, and what the sidecar infers.  Values are unknown. */
+MUST_CHECK bool params_infer(struct sidecar *s, const struct policy *policy, const struct session_view *v, const char *sql, const uint32_t *declared, size_t n,
 			     struct arena *a, struct params *out, struct error *e);
 
 /* Types and values for running. */
-MUST_CHECK bool params_read(struct sidecar *s, const struct session_view *v, const char *sql, const struct engine_param *p, size_t n,
+MUST_CHECK bool params_read(struct sidecar *s, const struct policy *policy, const struct session_view *v, const char *sql, const struct engine_param *p, size_t n,
 			    struct arena *a, struct params *out, struct error *e);
 
 /* Types of what the plan's statement for the sidecar takes: the client's parameters, then one text[] per released column of each block. */

@@ -9,6 +9,8 @@
 #include "proxy/notice.h"
 #include "proxy/params.h"
 #include "proxy/present.h"
+#include "proxy/quantum.h"
+#include "proxy/repeat.h"
 #include "proxy/trail.h"
 
 enum phase { PHASE_PLAN, PHASE_CONNECT, PHASE_LEDGER, PHASE_UPSTREAM, PHASE_NOISE, PHASE_POST, PHASES };
@@ -24,6 +26,15 @@ struct query {
 	const struct plan *look;          /* accuracy first: what was run and charged before it, or NULL */
 	const struct released **released; /* one a block */
 	struct trail trail;
+	struct upstream_lease *lease;     /* once one is needed, until the answer leaves */
+	struct asked {
+		const struct plan *plan;
+		const struct released **released;
+		struct repeat repeat;
+		bool charged;
+	} asked[2];                       /* the look, if there is one, and the answer */
+	size_t n_asked;
+	int64_t start;
 	int64_t mark, micros[PHASES];
 };
 
@@ -130,9 +141,46 @@ static bool read_domains(struct query *q, struct upstream_lease *lease, const st
 	return true;
 }
 
+/* A noised count decides whether anything is released; the refusal tells no more than that it fell short. */
+static bool check_overlap(struct query *q, struct upstream_lease *lease, const struct plan_overlap *o, struct error *e)
+{
+	const struct released *count;
+	struct exact_rows exact;
+	int64_t units;
+
+	if (!upstream_run(lease, o->sql, o->params, o->n_params, q->view->cancelled, q->arena, &exact, e))
+		return false;
+	clock_phase(q, PHASE_UPSTREAM);
+	if (!release_make(&o->spec, &exact, &q->g->random, q->arena, &count, e))
+		return false;
+	clock_phase(q, PHASE_NOISE);
+	if (!number_i64(released_cell(count, 0, 0), INT64_MIN, INT64_MAX, &units))
+		return fail(e, ERR_INTERNAL, "a released count is no number");
+	if (units >= o->table->overlap)
+		return true;
+	fail(e, ERR_RULE, "too few units are shared for an answer about %s.%s joined with another owner's table", o->table->schema, o->table->name);
+	error_rule(e, "overlap");
+	error_detail(e, "Its owner \"%s\" asks for at least %lld; a noised count of them fell short, and the query was charged.", o->table->owner,
+		     (long long)o->table->overlap);
+	return error_hint(e, "Ask with fewer conditions.");
+}
+
+static bool check_overlaps(struct query *q, struct upstream_lease *lease, struct error *e)
+{
+	for (size_t i = 0; i < q->plan->n_blocks; i++) {
+		const struct plan_overlap *o = q->plan->blocks[i].overlap;
+		if (o && !check_overlap(q, lease, o, e))
+			return false;
+	}
+	return true;
+}
+
+/* The blocks that no earlier answer has filled. */
 static bool release_blocks(struct query *q, struct upstream_lease *lease, struct error *e)
 {
 	for (size_t i = 0; i < q->plan->n_blocks; i++) {
+		if (q->released[i])
+			continue;
 		const struct plan_block *b = &q->plan->blocks[i];
 		const char *const *params;
 		struct exact_rows exact;
@@ -233,6 +281,24 @@ static bool has_noise(const struct plan *plan)
 	return false;
 }
 
+/* The plan as the notice tells it: with what was charged, which is nothing for what had been answered before. */
+static const struct plan *charged_plan(struct query *q)
+{
+	const struct asked *first = &q->asked[0], *last = &q->asked[q->n_asked - 1];
+	struct plan *told = arena_new(q->arena, struct plan);
+
+	if (q->look && first->charged && last->charged)
+		return accuracy_both(q->arena, q->look, q->plan);
+	if (!told)
+		return NULL;
+	*told = *q->plan;
+	if (!last->charged) {
+		told->charges = first->plan->charges;
+		told->n_charges = first->charged ? first->plan->n_charges : 0;
+	}
+	return told;
+}
+
 static bool add_notices(struct query *q, struct result *out, struct error *e)
 {
 	struct notice *notices = arena_array(q->arena, 3, struct notice);
@@ -245,7 +311,7 @@ static bool add_notices(struct query *q, struct result *out, struct error *e)
 	out->n_notices += trail_notice(&q->trail, &notices[out->n_notices]);
 	if (!q->view->notices || !q->released || !has_noise(q->plan)) /* EXPLAIN releases nothing */
 		return true;
-	const struct plan *told = q->look ? accuracy_both(q->arena, q->look, q->plan) : q->plan;
+	const struct plan *told = charged_plan(q);
 	if (!told)
 		return fail_memory(e);
 	return notice_noise(told, q->released, q->view->plan.confidence, q->g->ledger, q->arena, &notices[out->n_notices++], e);
@@ -256,13 +322,15 @@ static bool add_notices(struct query *q, struct result *out, struct error *e)
 static bool explain(struct query *q, struct result *out, struct error *e)
 {
 	const struct plan *plan = q->plan;
-	const char **lines = arena_array(q->arena, plan->n_explain_lines + plan->n_charges + 1, const char *);
+	const char **lines = arena_array(q->arena, plan->n_explain_lines + plan->n_charges + 2, const char *);
 	size_t n = 0;
 
 	if (!lines)
 		return fail_memory(e);
 	for (; n < plan->n_explain_lines; n++)
 		lines[n] = plan->explain_lines[n];
+	if (repeat_known(q->g, q->view, plan, q->arena))
+		lines[n++] = "Repeat: it has been answered before; the same answer again is free.";
 	return notice_remaining(plan, q->g->ledger, q->arena, lines, &n, e) && present_lines(lines, n, &q->formats, q->arena, out, e);
 }
 
@@ -280,17 +348,52 @@ static bool check_post(struct query *q, struct error *e)
 	return present_check_formats(&q->formats, d.n_fields, e);
 }
 
-/* Charges, then runs. */
-static bool answer(struct query *q, struct upstream_lease *lease, struct error *e)
+static bool take_lease(struct query *q, struct error *e)
 {
-	bool ok = charge(q, e); /* durable; never refunded */
+	bool ok = q->lease || upstream_take(q->g->upstream, q->view->cancelled, &q->lease, e);
 
-	clock_phase(q, PHASE_LEDGER);
-	return ok && release_blocks(q, lease, e); /* public from here on */
+	clock_phase(q, PHASE_CONNECT);
+	return ok;
+}
+
+/*
+ * What was answered before is given again.  Else a connection first: an upstream that is down costs nothing.  Then the charge; whatever fails after it
+ * stays charged.
+ */
+static bool answer(struct query *q, struct error *e)
+{
+	struct asked *x = &q->asked[q->n_asked];
+	bool missing = false;
+
+	BUG_IF(q->n_asked == ARRAY_LEN(q->asked));
+	q->released = arena_array(q->arena, q->plan->n_blocks + 1, const struct released *);
+	if (!q->released)
+		return fail_memory(e);
+	if (!repeat_begin(q->g, q->view, q->plan, q->arena, q->look ? &q->asked[0].repeat : NULL, q->released, &x->repeat, e))
+		return false;
+	x->plan = q->plan;
+	q->n_asked++;
+	for (size_t i = 0; i < q->plan->n_blocks; i++)
+		missing = missing || !q->released[i];
+	if (missing && !take_lease(q, e))
+		return false;
+	if (!x->repeat.found) {
+		bool ok = charge(q, e); /* durable; never refunded */
+		clock_phase(q, PHASE_LEDGER);
+		if (!ok)
+			return false;
+		x->charged = true;
+	}
+	if (!x->repeat.found && !check_overlaps(q, q->lease, e)) /* what is repeated has passed */
+		return false;
+	if (missing && !release_blocks(q, q->lease, e)) /* public from here on */
+		return false;
+	x->released = q->released;
+	return true;
 }
 
 /* Accuracy first: what the look shows is public and paid for; unless it is good enough, it decides what the answer costs. */
-static bool answer_after_look(struct query *q, struct upstream_lease *lease, struct error *e)
+static bool answer_after_look(struct query *q, struct error *e)
 {
 	struct plan_settings settings = q->view->plan;
 	struct plan_look seen;
@@ -306,26 +409,46 @@ static bool answer_after_look(struct query *q, struct upstream_lease *lease, str
 		return false;
 	clock_phase(q, PHASE_PLAN);
 	BUG_IF(q->plan->rough || q->plan->n_blocks != seen.n_blocks);
-	return answer(q, lease, e);
+	return answer(q, e);
 }
 
-/* A connection first: an upstream that is down costs nothing.  Then the charge; whatever fails after it stays charged. */
+static bool reads_protected(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_blocks; i++)
+		for (size_t j = 0; j < plan->blocks[i].n_tables; j++)
+			if (plan->blocks[i].tables[j]->rule != RULE_PUBLIC)
+				return true;
+	return false;
+}
+
+/*
+ * The answer, or its error, leaves at a multiple of the quantum.  Until then nothing that others could wait for is given up, and a cancellation that comes before
+ * is as good as one that came while the upstream was at work: which of the two it was shows nowhere.
+ */
+static bool leave_in_time(struct query *q, bool ok, struct error *e)
+{
+	const int64_t quantum = reads_protected(q->plan) ? q->g->policy->policy->answers.quantum_ms : 0;
+
+	quantum_wait(q->start, quantum);
+	bool dropped = quantum > 0 && atomic_load(q->view->cancelled);
+	if (dropped)
+		ok = fail(e, ERR_CANCELLED, "canceling statement due to user request");
+	for (size_t i = 0; i < q->n_asked; i++)
+		repeat_end(&q->asked[i].repeat, q->asked[i].plan, dropped ? NULL : q->asked[i].released);
+	upstream_give(q->g->upstream, q->lease);
+	q->lease = NULL;
+	return ok;
+}
+
 static bool run_blocks(struct query *q, struct result *out, struct error *e)
 {
-	struct upstream_lease *lease = NULL;
-
-	q->released = arena_array(q->arena, q->plan->n_blocks + 1, const struct released *);
-	if (!q->released)
-		return fail_memory(e);
 	if (!check_post(q, e))
 		return false;
 	clock_phase(q, PHASE_POST);
-	if (!upstream_take(q->g->upstream, q->view->cancelled, &lease, e))
-		return false;
-	clock_phase(q, PHASE_CONNECT);
-	bool ok = answer(q, lease, e) && (!q->plan->rough || answer_after_look(q, lease, e));
-	upstream_give(q->g->upstream, lease);
-	return ok && post_process(q, out, e) && trail_answered(&q->trail, q->plan, q->released, out, e); /* on disk: it may leave */
+	bool ok = answer(q, e) && (!q->plan->rough || answer_after_look(q, e)) && post_process(q, out, e) &&
+		  trail_answered(&q->trail, q->plan, q->released, out, e); /* on disk: it may leave */
+	clock_phase(q, PHASE_POST);
+	return leave_in_time(q, ok, e);
 }
 
 static bool run_plan(struct query *q, struct result *out, struct error *e)
@@ -343,7 +466,7 @@ static bool run(struct query *q, const struct engine_param *params, size_t n_par
 {
 	const struct policy *policy = q->g->policy->policy;
 
-	if (!params_read(q->g->sidecar, q->view, q->sql, params, n_params, q->arena, &q->params, e) ||
+	if (!params_read(q->g->sidecar, policy, q->view, q->sql, params, n_params, q->arena, &q->params, e) ||
 	    !plan_make(q->arena, policy, &q->view->plan, q->sql, q->params.plan, n_params, &q->plan, e)) /* reads no data, costs nothing */
 		return false;
 	clock_phase(q, PHASE_PLAN);
@@ -364,13 +487,14 @@ bool engine_run(struct engine *g, const struct session_view *s, const char *sql,
 		const int16_t *formats, size_t n_formats, struct arena *a, struct result *out, struct error *e)
 {
 	struct query q = { .g = g, .view = s, .sql = sql, .formats = { formats, n_formats }, .arena = a,
-			   .trail = { .log = g->audit, .view = s, .sql = sql, .arena = a } };
+			   .trail = { .log = s->internal ? NULL : g->audit, .view = s, .sql = sql, .arena = a } };
 	struct result made = { 0 };
 	struct session_view own = *s;
 
 	*e = ERROR_INIT;
 	q.trail.params = &q.params;
 	clock_phase(&q, PHASE_PLAN);
+	q.start = q.mark;
 	if (introspect_mentioned(sql, &s->plan)) {
 		q.view = &own;
 		if (!introspect_fill(g->ledger, g->audit, g->policy->policy, a, &own, e))

@@ -124,7 +124,8 @@ static char *canonical(const struct settings *s, enum setting_id id, const char 
 	char *copy = NULL;
 
 	if (strlen(value) > SESSION_MAX_VALUE) {
-		(void)fail(e, ERR_BAD_PARAMETER, "value for parameter \"%s\" is too long", rules[id].name);
+		(void)(fail(e, ERR_BAD_PARAMETER, "value for parameter \"%s\" is too long", rules[id].name) ||
+		       error_hint(e, "It may have %d bytes.", SESSION_MAX_VALUE));
 		return NULL;
 	}
 	wr_init_heap(&w, SESSION_MAX_VALUE * 2);

@@ -1,6 +1,7 @@
 #include "proxy/sidecar_schema.h"
 
 #include "base/text.h"
+#include "policies/encoding.h"
 #include "proxy/introspect.h"
 
 void sidecar_database_name(const char *collaboration, char out[SIDECAR_NAME_MAX])
@@ -58,7 +59,9 @@ static void column_comment(struct wr *c, const struct policy_table *t, size_t i)
 	wr_str(c, col->comment ? col->comment : "");
 	const char *next = c->n ? "; " : "";
 	if (col->encoding != ENCODING_CLEARTEXT) {
-		wr_fmt(c, "%s%s", next, col->encoding == ENCODING_SEALED ? "sealed" : "fingerprint");
+		wr_fmt(c, "%s%s", next, encoding_name(col->encoding));
+		wr_str(c, col->key ? ", key " : "");
+		wr_str(c, col->key ? col->key : "");
 		next = "; ";
 	}
 	if (t->unit_name && !t->via && t->unit_column == i) {

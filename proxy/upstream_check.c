@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "policies/encoding.h"
 
 #include <libpq-fe.h>
 #include <stdlib.h>
@@ -101,6 +102,61 @@ bool upstream_check(const struct policy *p, struct error *e)
 
 	for (size_t i = 0; ok && i < p->n_tables; i++)
 		ok = check_table(conn, &p->tables[i], e);
+	PQfinish(conn);
+	return ok;
+}
+
+/* A pattern that every cell matches, or NULL when its encoding says nothing about it. */
+static const char *cell_pattern(const struct policy_column *c, char *out, size_t n)
+{
+	const char *prefix = encoding_prefix(c);
+
+	if (c->encoding == ENCODING_BEACON)
+		(void)snprintf(out, n, "^[0-9a-f]{%u}$", (c->bits + 3) / 4);
+	else if (prefix)
+		(void)snprintf(out, n, "^%s[A-Za-z0-9+/=_-]+$", prefix);
+	else
+		return NULL;
+	return out;
+}
+
+static bool check_cells(PGconn *conn, const struct policy_table *t, const struct policy_column *c, struct wr *warnings, struct error *e)
+{
+	char pattern[64];
+	const char *values[] = { cell_pattern(c, pattern, sizeof(pattern)) };
+	struct wr w;
+
+	if (!values[0])
+		return true;
+	wr_init_heap(&w, 4096);
+	wr_str(&w, "SELECT 1 FROM (SELECT ");
+	wr_sql_name(&w, c->name);
+	wr_str(&w, "::pg_catalog.text AS c FROM ");
+	wr_sql_name(&w, t->source_schema);
+	wr_str(&w, ".");
+	wr_sql_name(&w, t->source_name);
+	wr_str(&w, " LIMIT 1000) AS x WHERE x.c OPERATOR(pg_catalog.!~) $1 LIMIT 1");
+	PGresult *found = wr_ok(&w) ? PQexecParams(conn, wr_text(&w), 1, NULL, values, NULL, NULL, 0) : NULL;
+	bool ok = PQresultStatus(found) == PGRES_TUPLES_OK;
+	if (!ok)
+		fail(e, ERR_UPSTREAM, "the upstream's %s.%s could not be read", t->source_schema, t->source_name);
+	else if (PQntuples(found) > 0)
+		wr_fmt(warnings, "%s.%s.%s: holds cells that are no %s cells%s: was the file sealed, and as the policy says?\n", t->schema, t->name, c->name, encoding_name(c->encoding),
+		       c->native_format ? " of format noisegate" : "");
+	PQclear(found);
+	wr_free(&w);
+	return ok;
+}
+
+bool upstream_check_cells(const struct policy *p, struct wr *warnings, struct error *e)
+{
+	PGconn *conn = connect_once(&p->upstream, e);
+	bool ok = conn != NULL;
+
+	for (size_t i = 0; ok && i < p->n_tables; i++) {
+		for (size_t j = 0; ok && j < p->tables[i].n_columns; j++)
+			ok = check_cells(conn, &p->tables[i], &p->tables[i].columns[j], warnings, e);
+	}
 	PQfinish(conn);
 	return ok;
 }

@@ -17,6 +17,7 @@ const char usage_text[] =
 	"  psi serve|join           how many values two files share, for parties without a common key\n"
 	"  calibrate                scale, threshold and interval for a guarantee, as JSON\n"
 	"  compose FILE|-           what a list of mechanisms costs in all, as JSON\n"
+	"  audit privacy -c POLICY  what answers prove about the guarantee, beside what is claimed\n"
 	"  version                  print the version\n"
 	"  help                     print this\n"
 	"\n"

@@ -1,14 +1,23 @@
 /*
- * Linked into a test binary only, in place of the sampler and the threshold test (ld --wrap): the noise is zero and every group passes, so that what a
+ * Linked into a test binary only, in place of the samplers and the threshold test (ld --wrap): the noise is zero and every group passes, so that what a
  * plan computes can be compared with plain PostgreSQL.  The product has no switch for it.
  */
-#include "mechanisms/noise.h"
+#include "mechanisms/draws.h"
 #include "mechanisms/select.h"
 
+bool __wrap_draws_sample(struct draws *d, const struct noise *n, i128 *out, struct error *e);
 bool __wrap_noise_sample(const struct noise *n, const struct rng *r, i128 *out, struct error *e);
 bool __wrap_select_threshold(const struct noise *n, uint64_t groups, struct delta delta, i128 *out, struct error *e);
-
 bool __wrap_select_draw(const struct select_law *law, const struct select_table *t, i128 units, const struct rng *r, bool *keep, struct error *e);
+
+bool __wrap_draws_sample(struct draws *d, const struct noise *n, i128 *out, struct error *e)
+{
+	(void)d;
+	(void)n;
+	(void)e;
+	*out = 0;
+	return true;
+}
 
 bool __wrap_noise_sample(const struct noise *n, const struct rng *r, i128 *out, struct error *e)
 {

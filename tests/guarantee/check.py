@@ -28,7 +28,7 @@ class Proxy:
             os.unlink(self.ready)
         self.log = open(w + "/proxy.log", "ab")
         self.p = subprocess.Popen([ng, "serve", "-c", path, "--ready-file", self.ready], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        for _ in range(400):
+        for _ in range(3000):
             if os.path.exists(self.ready):
                 break
             if self.p.poll() is not None:

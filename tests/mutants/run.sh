@@ -1,27 +1,48 @@
 #!/bin/bash
-# Wrong by a little, on purpose: each mutant changes one line of a copy, and some suite must fail.  make mutants
+# Wrong by a little, on purpose: each mutant changes one line of a copy, and some suite must fail.
+#   make mutants                     every mutant, then docs/mutants.md: which test kills which
+#   tests/mutants/run.sh NAME        those whose name has NAME in it (docs/mutants.md then takes the others' results from build/mutants.tsv)
 cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d /tmp/noisegate-mutants-XXXXXX)
 trap 'rm -rf "$work"' EXIT
+results=build/mutants.tsv
 survivors=0
 
-# NAME ~ FILE ~ sed expression ~ suite (unit-ROOM or a folder of tests)
-mutants='noise scale halved (laplace)~mechanisms/calibrate.c~s/l1, (u128)EPS_ONE, &num/l1, (u128)EPS_ONE \/ 2, \&num/~unit-mechanisms
-variance without the factor 2~mechanisms/calibrate.c~s/(u128)rho.pico \* 2/(u128)rho.pico * 4/~unit-mechanisms
-laplace magnitude off by one~mechanisms/noise.c~s/(u + t \* v) \/ s/(u + t * v) \/ s + 1/~unit-mechanisms
-gaussian never rejects~mechanisms/noise.c~s/if (keep) {/if (keep || 1) {/~unit-mechanisms
-zero counted twice~mechanisms/noise.c~s/negative \&\& magnitude == 0/negative \&\& magnitude > 99999/~unit-mechanisms
-threshold off by one~mechanisms/select.c~s/threshold - 1)/threshold)/~unit-mechanisms
-threshold ignores the number of groups~mechanisms/select.c~s/(double)groups \* log1p/1.0 * log1p/~unit-mechanisms
-groups at the threshold minus one are shown~mechanisms/select.h~s/(minimum - 1) >= threshold/(minimum - 1) >= threshold - 1/~unit-mechanisms
-the minimum of units is not held~mechanisms/select.h~s/return units >= (i128)minimum \&\&/return/~unit-mechanisms
-optimal selection ignores the minimum~mechanisms/select.c~s/counted = units - (i128)(law->minimum - 1)/counted = units/~unit-mechanisms
-optimal selection grows too fast~mechanisms/select.c~s/exp(e) \* below/exp(e * 1.01)/~unit-mechanisms
-optimal selection closes in too fast~mechanisms/select.c~s/exp(-e) \* above/exp(-e * 1.01)/~unit-mechanisms
-optimal selection spends all epsilon in each group~mechanisms/select.c~s|price.pico / groups }, .minimum|price.pico }, .minimum|~unit-mechanisms
-a count that is shown is drawn again after it selected its group~mechanisms/released.c~s/\&\& !drawn \&\&/\&\&/~unit-mechanisms
+# NAME ~ FILE ~ sed expression ~ suite (unit-ROOM [FILTER], or a folder of tests)
+mutants='noise scale halved (laplace)~mechanisms/calibrate.c~s/l1, (u128)EPS_ONE, &num/l1, (u128)EPS_ONE \/ 2, \&num/~unit-mechanisms calibrate/*
+variance without the factor 2~mechanisms/calibrate.c~s/(u128)rho.pico \* 2/(u128)rho.pico * 4/~unit-mechanisms calibrate/*
+laplace magnitude off by one~mechanisms/noise.c~s/(u + t \* v) \/ s/(u + t * v) \/ s + 1/~unit-mechanisms noise/*
+gaussian never rejects~mechanisms/noise.c~s/if (keep) {/if (keep || 1) {/~unit-mechanisms noise/*
+zero counted twice~mechanisms/noise.c~s/negative \&\& magnitude == 0/negative \&\& magnitude > 99999/~unit-mechanisms noise/*
+the fast laplace sampler halves its scale~mechanisms/sampler.c~s/x.t = n->num;/x.t = n->num \/ 2 + 1;/~unit-mechanisms sampler/*
+the fast gaussian never rejects~mechanisms/sampler.c~s/if (keep) {/if (keep || 1) {/~unit-mechanisms sampler/*
+zero counted twice (fast)~mechanisms/sampler.c~s/if (!\*negative || \*magnitude > 0)/if (1)/~unit-mechanisms sampler/*
+noise prepared for one law is drawn for another~mechanisms/draws.c~s/ \&\& a->den == b->den;/;/~unit-mechanisms draws/*
+random bytes are used twice~mechanisms/bits.c~s/b->left -= n;/b->left -= n \/ 2;/~unit-mechanisms bits/*
+the last step of intervals is always left out~mechanisms/tail.c~s/ ? w - 1 : w;/ ? w - 1 : w - 1;/~unit-mechanisms coverage/*
+intervals of percentiles are half as wide~mechanisms/quantile.c~s/interval_widened(z, squares/interval_widened(z \/ 2, squares/~unit-mechanisms coverage/*
+intervals of averages forget the noise of the count~mechanisms/shown.c~s/{ 0, noise_deviation(\&source->noise), /{ 0, 0, /~unit-mechanisms coverage/*
+a tree of counts costs one level~mechanisms/quantile.c~s/.l1 = levels \* c,/.l1 = c,/~unit-mechanisms quantile/*
+the charge is not split between moments~mechanisms/moments.c~s/each.rho.pico \/= n_parts;/;/~unit-mechanisms moments/*
+squares count as values~mechanisms/moments.c~s/out\[MOMENT_XX\] = wx \* wx;/out[MOMENT_XX] = wx;/~unit-mechanisms moments/*
+sums beyond the range are taken (overflow)~mechanisms/moments.c~s/ok = ok \&\& exact\[i\] <= most \&\& exact\[i\] >= -most;/;/~unit-mechanisms moments/*
+a selection law per group costs the whole~mechanisms/select.c~s/{ price.pico \/ groups }, .minimum/{ price.pico }, .minimum/~unit-mechanisms select/*
+a selection law keeps twice too often~mechanisms/select.c~s/(uint64_t)(law->delta \* 0x1p63)/(uint64_t)(law->delta * 0x1p64)/~unit-mechanisms select/*
+the laplace scale is rounded down~mechanisms/calibrate.c~s/num = num \/ 2 + num % 2;/num = num \/ 2;/~unit-mechanisms calibrate/*
+a large variance is rounded down~base/units.c~s/up ? ceill(x \* (1.0L + nudge))/up ? floorl(x * (1.0L - nudge))/~unit-base
+the charge comes after the run~proxy/query.c~s/bool ok = charge(q, e);.*/bool ok = release_blocks(q, lease, e) \&\& charge(q, e);/;s/return ok \&\& release_blocks(q, lease, e);.*/return ok;/~engine
+groups come as the upstream finds them~planner/block_emit.c~s/i == 0 ? " ORDER BY " : ", ", i + 1);/i == 0 ? "" : "", i + 1);/~planner
+threshold off by one~mechanisms/select.c~s/threshold - 1)/threshold)/~unit-mechanisms select/*
+threshold ignores the number of groups~mechanisms/select.c~s/(double)groups \* log1p/1.0 * log1p/~unit-mechanisms select/*
+groups at the threshold minus one are shown~mechanisms/select.h~s/(minimum - 1) >= threshold/(minimum - 1) >= threshold - 1/~unit-mechanisms released/*
+the minimum of units is not held~mechanisms/select.h~s/return units >= (i128)minimum \&\&/return/~unit-mechanisms select/*
+optimal selection ignores the minimum~mechanisms/select.c~s/counted = units - (i128)(law->minimum - 1)/counted = units/~unit-mechanisms select/*
+optimal selection grows too fast~mechanisms/select.c~s/exp(e) \* below/exp(e * 1.01)/~unit-mechanisms select/*
+optimal selection closes in too fast~mechanisms/select.c~s/exp(-e) \* above/exp(-e * 1.01)/~unit-mechanisms select/*
+optimal selection spends all epsilon in each group~mechanisms/select.c~s|price.pico / groups }, .minimum|price.pico }, .minimum|~unit-mechanisms select/*
+a count that is shown is drawn again after it selected its group~mechanisms/released.c~s/\&\& !drawn \&\&/\&\&/~unit-mechanisms released/*
 selection by a count of a part of the units~planner/selection.c~s/counts \&\& !g->filter/counts/~unit-planner
-price of a pure mechanism halved~mechanisms/loss.c~s/e \* tanh(e \/ 2)/e * tanh(e \/ 2) \/ 2/~unit-mechanisms
+price of a pure mechanism halved~mechanisms/loss.c~s/e \* tanh(e \/ 2)/e * tanh(e \/ 2) \/ 2/~unit-mechanisms loss/*
 second value reuses the first noise~mechanisms/released.c~s/noised(m, row, v->column + 1, \&v->noise_sum, \&d->sum, e)/exact_integer(m, row, v->column + 1, \&d->sum, e)/~neighbour
 a charge may exceed the limit by one~budget/account.c~s/eps.pico <= s->epsilon_limit.pico/eps.pico <= s->epsilon_limit.pico + 1/~unit-budget
 the charge is not added to the total~budget/store.c~s/epsilon = a.epsilon + excluded.epsilon/epsilon = excluded.epsilon/~unit-budget
@@ -49,7 +70,18 @@ a centred sum is not capped~planner/block_emit.c~s/emit_capped_sum(m, g, row, -r
 rows of a list without a join~planner/rule_rows.c~s/if (!rule_reaches_own(b, s))/if (0)/~rules
 columns of a custom rule come out~planner/rule_custom.c~s/if (is_custom(x) \&\& column_set_has(/if (0 \&\& column_set_has(/~rules
 exact rules beside noise~planner/rules.c~s/if (b->dp \&\& exact)/if (0)/~rules
-a fingerprint may be compared with text~planner/bind_type.c~s/if (c->encoding == ENCODING_CLEARTEXT)/if (c->encoding != ENCODING_SEALED)/~planner
+a fingerprint may be compared with text~planner/sealed.c~s/expr_policy_column(x)->encoding != ENCODING_CLEARTEXT/expr_policy_column(x)->encoding == ENCODING_SEALED/~planner
+sub-selects in FILTER are not charged~planner/block.c~s/return b->n_checked == b->rel.n_selects || check_tables(b, e);/return b != NULL || e;/~property
+keys of sealed columns do not matter~policies/encoding.c~s/if (!text_eq(x->key, y->key))/if (0)/~encodings
+any beacon may be searched~planner/sealed.c~s/if (!c->searched)/if (0)/~encodings
+a row'"'"'s tag is not checked~crypto/unseal_row.c~s/if (native_tag_check(u->native, f.text, f.n, &why))/if (1)/~c3r
+removed rows go unnoticed~crypto/unseal.c~s/(uint64_t)g->rows == g->sealed_rows/1/~c3r
+rows may be copied~crypto/unseal.c~s/return a\[i\] < b\[i\];/return true;/~c3r
+sealed cells are not bound to their row~crypto/unseal_row.c~s/return mem_equal(u->places\[k\].row, at.row, sizeof(at.row)) ? true/return true ? true/~c3r
+the associated data leave out the collaboration~crypto/native.c~s/EVP_CipherUpdate(w->gcm, NULL, \&length, (const uint8_t \*)w->collaboration, UUID) == 1 \&\&//~c3r
+deterministic NULLs are equal~crypto/native.c~s/if (!rng_fill(r, random, sizeof(random)))/mem_wipe(random, sizeof(random)); if (0)/~c3r
+unverified rows reach standard output~proxy/cli_seal_files.c~s/out->f = hold ? out->held : stdout;/out->f = stdout;/~c3r
+the pad forgets the type byte~crypto/seal.c~s/? 0 : 1) : f->n + 1;/? 0 : 1) : f->n;/~c3r
 a record of the audit log forgets the one before it~budget/audit_segment.c~s/hash_sha256(p, SHA256_SIZE + 4 + (size_t)n, hash)/hash_sha256(p + SHA256_SIZE, 4 + (size_t)n, hash)/~unit-budget
 the audit log does not wait for the disk~budget/audit.c~s/while (a->durable < sequence \&\& !a->broken)/while (0)/~unit-budget
 an answer leaves before its audit record is on disk~proxy/trail.c~s/ \&\& audit_commit(t->log, mark.sequence, e)//~audit
@@ -58,34 +90,83 @@ a half record stays after a full disk~budget/audit.c~s/if (ftruncate(a->fd, (off
 a damaged audit log is cut at the damage~budget/audit_mend.c~s/if (ok \&\& !is_torn(step, p, n))/if (0)/~unit-budget
 an audit log may be shorter than its checkpoint~budget/audit_open.c~s/c->place.sequence > a->last)/c->place.sequence > a->last + 1000000)/~unit-budget
 a released value is hashed without salt~proxy/trail.c~s/hash_add(s, salt, AUDIT_SALT);/(void)salt;/~audit
-a row'"'"'s tag is not checked~crypto/unseal_row.c~s/if (native_tag_check(u->native, f.text, f.n, &why))/if (1)/~c3r
-removed rows go unnoticed~crypto/unseal.c~s/(uint64_t)g->rows == g->sealed_rows/1/~c3r
-rows may be copied~crypto/unseal.c~s/return a\[i\] < b\[i\];/return true;/~c3r
-sealed cells are not bound to their row~crypto/unseal_row.c~s/return mem_equal(u->places\[k\].row, at.row, sizeof(at.row)) ? true/return true ? true/~c3r
-the associated data leave out the collaboration~crypto/native.c~s/EVP_CipherUpdate(w->gcm, NULL, \&length, (const uint8_t \*)w->collaboration, UUID) == 1 \&\&//~c3r
-deterministic NULLs are equal~crypto/native.c~s/if (!rng_fill(r, random, sizeof(random)))/mem_wipe(random, sizeof(random)); if (0)/~c3r
-unverified rows reach standard output~proxy/cli_seal_files.c~s/out->f = hold ? out->held : stdout;/out->f = stdout;/~c3r
-the pad forgets the type byte~crypto/seal.c~s/? 0 : 1) : f->n + 1;/? 0 : 1) : f->n;/~c3r'
+noise 15% too small, seen from outside~mechanisms/calibrate.c~s/l1, (u128)EPS_ONE, &num/l1, (u128)EPS_ONE \/ 20 * 17, \&num/~blackbox
+rows of a person are not capped, seen from outside~planner/block_emit.c~s/LEAST(pg_catalog.count(\*)"/GREATEST(pg_catalog.count(*)"/~blackbox
+groups of a person are not limited, seen from outside~planner/block_emit.c~s/b->max_groups, "int8"/b->max_groups * 1000, "int8"/~blackbox
+answers leave when they are ready~proxy/query.c~s/^\tquantum_wait(q->start, quantum);$/\t(void)quantum_wait;/~side
+a ready answer outlives its cancellation~proxy/query.c~s/bool dropped = quantum > 0 \&\&/bool dropped = quantum > 99999 \&\&/~side
+a cancelled answer is kept~proxy/query.c~s/dropped ? NULL : q->asked\[i\].released/q->asked[i].released/~side
+the upstream is quoted~proxy/upstream.c~s/"the upstream could not run the query");/"the upstream could not run the query (%s)", te->sqlstate);/~side
+the upstream has no time limit~proxy/upstream.c~s/sizeof(timeout), "%d", u->policy->statement_timeout_ms/sizeof(timeout), "%d", 0/~side
+groups in the order of the upstream~planner/block_emit.c~s/wr_fmt(\&m->w, "%sg.k%zu", i == 0 ? " ORDER BY " : ", ", i + 1);/;/~side
+withheld groups are shown~mechanisms/released.c~s/if (keep \&\& !add_row(/if (!add_row(/~side
+a repeat is charged~proxy/query.c~s/if (!x->repeat.found) {/if (true) {/~settings
+parameters make no other question~proxy/repeat.c~s/put_texts(w, b->params, b->n_params, b->seed_param);/;/~settings
+members share answers~proxy/repeat.c~s/put_text(\&w, v->plan.analyst);\|put_text(w, c->budget->analyst);/;/~settings
+every version is the same~proxy/repeat.c~s/if (rows.cells\[i\].length > 0)/if (0)/~settings
+a release goes on without randomness~mechanisms/released.c~s/!noise_sample(noise, m->rng, \&sample, e))/(!noise_sample(noise, m->rng, \&sample, e) \&\& 0))/~unit-mechanisms
+parameters of the analyst in the text of the owner~planner/template.c~s/if (!quote \&\& s\[0\] == .[$]. \&\&/if (0 \&\&/~rules
+equal bounds~policies/read_tables.c~s/else if (order == 0)/else if (order == 7)/~policies
+a statement waits for itself~proxy/query.c~s/q->look ? \&q->asked\[0\].repeat : NULL/NULL/~settings
+a version of rows under a rule~proxy/repeat.c~s/->rule == RULE_PUBLIC/->rule != RULE_DIFFERENTIAL_PRIVACY/~settings
+answers live for ever~budget/answers.c~s/s->micros == 0 ||/1 ||/~unit-budget
+answers without a bound~budget/answers.c~s/(uint64_t)total <= s->most/1/~unit-budget
+all who ask at once are charged~budget/answers.c~s/while (waited \&\& \*find_asking/while (0 \&\& *find_asking/~unit-budget
+a changed byte is an answer~budget/answers.c~s/mem_equal(hash, kept, SHA256_SIZE)/1/~unit-budget'
 
 printf '%-52s %-18s %s\n' mutant suite result
-tree() { rm -rf "$work/tree" && mkdir "$work/tree" && git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$work/tree" && cp -r build "$work/tree/build"; }
-run() { # SUITE, in the tree
+touch "$results" || exit 1
+tree() { rm -rf "$work/tree" && mkdir "$work/tree" && git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$work/tree" && mkdir "$work/tree/build" && tar --exclude='bench-*' --exclude=test-logs --exclude=noisegate-still -C build -cf - . | tar -xf - -C "$work/tree/build"; }
+run() { # SUITE [FILTER], in the tree
 	case $1 in
-	unit-*) make -s "$1" ;;
+	unit-*) make -s -j2 "build/tests/$1" && "build/tests/$1" ${2:+--filter "$2"} ;;
 	*) BUILD=build bash "tests/$1/suite.sh" ;;
 	esac
 }
+build() { # what the suite tests; the unit programs and the planner's suite do without the proxy
+	case $1 in
+	unit-*) make -s -j2 WARN=-w "build/tests/${1%% *}" ;;
+	planner) make -s -j2 WARN=-w lib-planner ;;
+	*) make -s -j2 WARN=-w all ;;
+	esac
+}
+try() { # FILE CHANGE SUITE: prints what became of it
+	local why
+	sed -i "$2" "$work/tree/$1"
+	# a mutant that changes nothing, or does not compile, proves nothing
+	if cmp -s "$1" "$work/tree/$1"; then echo "NOT APPLIED"; return; fi
+	( cd "$work/tree" && build "$3" ) >"$work/log" 2>&1 </dev/null || { echo "DOES NOT BUILD"; return; }
+	# shellcheck disable=SC2086 # suite and filter are two words
+	if ( cd "$work/tree" && set -f && export MAKEFLAGS=WARN=-w && timeout 900 bash -c "$(declare -f run)"'; run "$@"' run $3 ) >"$work/log" 2>&1 </dev/null; then echo "SURVIVED"; return; fi
+	why=$(grep -m1 -aoE '^not ok .{0,70}|FAIL\] [a-z_]+::[a-z_0-9]+|^FAILED .{0,90}' "$work/log") || { echo "NO VERDICT: $(tail -n1 "$work/log" | cut -c1-60)"; return; }
+	echo "killed by $why"
+}
+table() { # from the results, in the order above
+	local name file change suite result
+	echo '# Mutants'
+	echo
+	echo 'Written by `make mutants`: each line is the program wrong by one line, and the first test that notices. None may survive.'
+	echo
+	echo '| what is wrong | where | killed by |'
+	echo '|---|---|---|'
+	while IFS='~' read -r name file change suite; do
+		result=$(grep -F "$name"$'\t' "$results" | tail -n 1 | cut -f2)
+		[ -n "$result" ] || result='not run'
+		result=${result#killed by }; result=${result#FAIL] }; result=${result#not ok }; result=${result#FAILED }
+		echo "| $name | \`$file\` | ${suite%% *}: ${result//|/\\|} |"
+	done <<<"$mutants"
+}
 while IFS='~' read -r name file change suite; do
 	[ -z "${1:-}" ] || [[ "$name" == *"$1"* ]] || continue
+	[ -z "${SKIP_KILLED:-}" ] || ! grep -qF "$name"$'\t'"killed" "$results" || continue
 	tree || { echo "cannot copy the tree"; exit 1; }
-	sed -i "$change" "$work/tree/$file"
-	# a mutant that changes nothing, or does not compile, proves nothing
-	if cmp -s "$file" "$work/tree/$file"; then result="NOT APPLIED"; survivors=$((survivors + 1))
-	elif ! ( cd "$work/tree" && make -s -j2 WARN=-w all ) >"$work/log" 2>&1 </dev/null; then result="DOES NOT BUILD"; survivors=$((survivors + 1))
-	elif ( cd "$work/tree" && export MAKEFLAGS=WARN=-w && run "$suite" ) >"$work/log" 2>&1 </dev/null; then result="SURVIVED"; survivors=$((survivors + 1))
-	elif ! why=$(grep -m1 -aoE '^not ok .{0,70}|FAIL\] [a-z_]+::[a-z_0-9]+' "$work/log"); then result="NO VERDICT: $(tail -n1 "$work/log" | cut -c1-60)"; survivors=$((survivors + 1))
-	else result="killed by $why"; fi
-	printf '%-52s %-18s %s\n' "$name" "$suite" "$result"
+	result=$(try "$file" "$change" "$suite")
+	[[ "$result" == "killed by "* ]] || survivors=$((survivors + 1))
+	grep -vF "$name"$'\t' "$results" >"$work/results"
+	printf '%s\t%s\n' "$name" "$result" >>"$work/results"
+	cp "$work/results" "$results"
+	printf '%-52s %-30s %s\n' "$name" "$suite" "$result"
 done <<<"$mutants"
 echo "$survivors survivors"
+table >docs/mutants.md
 [ $survivors = 0 ]

@@ -77,20 +77,38 @@ static void print_charges(struct wr *w, const struct plan *plan)
 	}
 }
 
+static void print_params(struct wr *w, const char *const *params, size_t n)
+{
+	wr_str(w, ",\"params\":[");
+	for (size_t i = 0; i < n; i++) {
+		wr_str(w, i ? "," : "");
+		if (params[i])
+			wr_json(w, params[i]);
+		else
+			wr_str(w, "null");
+	}
+	wr_str(w, "]");
+}
+
+static void print_overlap(struct wr *w, const struct plan_overlap *o)
+{
+	wr_str(w, ",\"overlap\":{\"seed\":0,\"sql\":");
+	wr_json(w, o->sql);
+	print_params(w, o->params, o->n_params);
+	print_noise(w, ",\"noise\":", &o->spec.values[0].noise, 0);
+	wr_str(w, "}");
+}
+
 static void print_block(struct wr *w, const struct plan_block *b)
 {
 	wr_str(w, "{\"sql\":");
 	wr_json(w, b->sql);
-	wr_fmt(w, ",\"rows\":%lld,\"seed\":%d,\"groups\":%lld,\"keys\":%zu,\"selection\":%d,\"params\":[", (long long)b->figures.max_rows * (b->figures.owner_moves ? 2 : 1), b->seed_param, (long long)b->figures.max_groups, b->spec.n_keys,
+	wr_fmt(w, ",\"rows\":%lld,\"seed\":%d,\"groups\":%lld,\"keys\":%zu,\"selection\":%d", (long long)b->figures.max_rows * (b->figures.owner_moves ? 2 : 1), b->seed_param, (long long)b->figures.max_groups, b->spec.n_keys,
 	       (int)b->spec.selection);
-	for (size_t i = 0; i < b->n_params; i++) {
-		wr_str(w, i ? "," : "");
-		if (b->params[i])
-			wr_json(w, b->params[i]);
-		else
-			wr_str(w, "null");
-	}
-	wr_str(w, "],\"unit\":");
+	print_params(w, b->params, b->n_params);
+	if (b->overlap)
+		print_overlap(w, b->overlap);
+	wr_str(w, ",\"unit\":");
 	wr_json(w, b->figures.unit ? b->figures.unit : "");
 	wr_fmt(w, ",\"max_rows\":%lld,\"mechanism\":\"%s\",\"owner_moves\":%s,\"domain\":", (long long)b->figures.max_rows, b->figures.mechanism,
 	       b->figures.owner_moves ? "true" : "false");

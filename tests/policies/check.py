@@ -30,8 +30,8 @@ def run(text):
 
 
 good = {}
-for name in ("students", "campaign"):
-    text = open(f"examples/{name}/policy.yaml.in").read().replace("@DIR@", "/tmp/x").replace("@PORT@", "6432").replace("@VERIFIER@", "SCRAM-SHA-256$4096:AAAA$AAAA:AAAA")
+for name, file in (("students", "examples/students"), ("campaign", "examples/campaign"), ("encodings", "tests/encodings")):
+    text = open(f"{file}/policy.yaml.in").read().replace("@DIR@", "/tmp/x").replace("@PORT@", "6432").replace("@VERIFIER@", "SCRAM-SHA-256$4096:AAAA$AAAA:AAAA")
     good[name] = text
     code, out = run(text)
     check(f"{name}: the parser accepts it", code == 0, out)
@@ -58,7 +58,7 @@ def collect(node):
 
 collect(schema)
 parsed = set()
-for f in ("load", "read_server", "read_tables", "read_rules", "read_budgets", "read_audit"):
+for f in ("load", "read_server", "read_tables", "read_rules", "read_budgets", "read_audit", "read_keys", "read_answers"):
     for m in re.finditer(r"static const char \*const (?:\w+_)?keys\[\] = \{([^}]*)\}", open(f"policies/{f}.c").read()):
         parsed.add(frozenset(re.findall(r'"([^"]+)"', m.group(1))))
 check("the schema's keys are the parser's keys", parsed == objects, (parsed ^ objects))
@@ -96,6 +96,71 @@ broken("a table twice", "declared twice", lambda p: p["tables"].append(copy.deep
 broken("a unit column that is not there", 'no column "student"', lambda p: p["tables"][0].update(unit={"student": "student"}), shape=False)
 broken("a query that costs more than the budget", "more than the whole budget", lambda p: p["budgets"][0]["per_query"].update(max_epsilon=9), shape=False)
 broken("an analyst who may not query", "lacks the ability query", lambda p: p["budgets"][0].update(analyst="university"), shape=False)
+campaign = yaml.safe_load(good["campaign"])
+
+
+def sealed(name, words, change, shape=True):
+    """A mistake in how columns are sealed, in the campaign's policy."""
+    global base
+    keep, base = base, campaign
+    broken(name, words, change, shape)
+    base = keep
+
+
+def columns(p):
+    return p["tables"][0]["columns"]
+
+
+sealed("an unknown encoding", "encoding cannot be", lambda p: columns(p)["email_fp"].update(encoding="hashed"))
+sealed("a sealed number", "a sealed column has type text", lambda p: columns(p)["note"].update(type="integer"), shape=False)
+sealed("a key of cleartext", "key does not belong to a cleartext column", lambda p: columns(p)["region"].update(key="spring"), shape=False)
+sealed("join settings of a sealed column", "joins does not belong to a sealed column", lambda p: columns(p)["note"].update(joins="any_name"))
+sealed("an unknown join setting", "joins cannot be", lambda p: columns(p)["email_fp"].update(joins="other"))
+sealed("a beacon without bits", 'lacks the key "bits"', lambda p: columns(p)["note"].update(encoding="beacon"))
+sealed("a beacon of too many bits", "bits", lambda p: columns(p)["note"].update(encoding="beacon", bits=33))
+sealed("bits of a fingerprint", "bits does not belong to a fingerprint column", lambda p: columns(p)["email_fp"].update(bits=12))
+sealed("a deterministic column of another format", "format noisegate", lambda p: columns(p)["note"].update(encoding="deterministic", format="c3r"), shape=False)
+sealed("a beacon as unit", "a beacon column cannot be a privacy unit", lambda p: columns(p)["email_fp"].update(encoding="beacon", bits=12) or columns(p)["email_fp"].pop("joins", None), shape=False)
+sealed("a key that is not declared", 'did you mean "spring"', lambda p: p.update(keys={"spring": {}}) or columns(p)["email_fp"].update(key="sprig"), shape=False)
+sealed("a holder who is no member", 'unknown member "nobody"', lambda p: p.update(keys={"spring": {"holders": ["nobody"]}}), shape=False)
+sealed("an overlap of nobody", "minimum", lambda p: p["tables"][0].update(overlap={"minimum": 1}))
+sealed("an overlap without a minimum", 'lacks the key "minimum"', lambda p: p["tables"][0].update(overlap={}))
+sealed("an overlap without noise", "overlap does not belong to the rule public", lambda p: p["tables"].append({"name": "x.y", "owner": "brand", "rule": "public", "overlap": {"minimum": 9}, "columns": {"a": {"type": "text"}}}), shape=False)
+sealed("searching what is no beacon", "is no beacon column", lambda p: p["tables"].append({"name": "x.y", "owner": "brand", "rule": "list", "list": {"columns": ["a"], "joins": [], "beacons": ["a"]}, "columns": {"a": {"type": "text"}}}), shape=False)
+broken("free repeats that nothing ends", 'needs "for" or "version"', lambda p: p.update(answers={"repeat": "free"}), shape=False)
+broken("an end of repeats that are charged", "has no meaning", lambda p: p.update(answers={"for": "1h"}), shape=False)
+broken("repeat is free or charged", "repeat", lambda p: p.update(answers={"repeat": True}))
+for value in ("0", "-1s", "367d", "1.5h", "soon", "1e3s", "9" * 40, "h", "NaN"):
+    broken(f"answers for {value[:9]}", "for must be a duration", lambda p: p.update(answers={"repeat": "free", "for": value}), shape=False)
+# --- figures that no guarantee can be made of
+def column(p):
+    return next(c for t in p["tables"] for c in t["columns"].values() if "bounds" in c)
+
+
+for value in (0, -1, float("nan"), 1e308, float("inf"), "NaN", "1e308", "1e-13", "0x1", "one", "", "1,5", "-0", "٣", 100.5, "9" * 60, [1], None, True):
+    broken(f"a budget of epsilon {str(value)[:12]!r}", "epsilon", lambda p: p["budgets"][0].update(epsilon=value), shape=False)
+    broken(f"a query of epsilon {str(value)[:12]!r}", "epsilon", lambda p: p["budgets"][0]["per_query"].update(epsilon=value), shape=False)
+for value in (-1e-9, float("nan"), 1, 0.5, 0.0011, 1e308, "NaN", "1e-19", "tiny", [0], "-0.0000001"):
+    broken(f"a budget of delta {str(value)[:12]!r}", "delta", lambda p: p["budgets"][0].update(delta=value), shape=False)
+    broken(f"a query of delta {str(value)[:12]!r}", "delta", lambda p: p["budgets"][0].update(delta="1e-6", per_query={"delta": value}), shape=False)
+broken("a query's delta above the budget's", "must not decrease in this order", lambda p: p["budgets"][0].update(delta="1e-6", per_query={"max_delta": "1e-5"}), shape=False)
+for lo, hi, words in [(5, 1, "above the upper"), (5, 5, "equal"), ("0.50", "0.5", "equal"), (0, 9223372036854775808, "2^53"), (-9223372036854775809, 0, "2^53"), (0, "9007199254740993", "2^53"),
+                      ("-1e30", "1e30", "2^53"), (0, "1" + "0" * 60, "upper bound"), (0, float("nan"), "upper bound"), (0, float("inf"), "upper bound"), ("low", 1, "lower bound"), ([0], 1, "lower bound")]:
+    broken(f"bounds of {str(lo)[:22]} and {str(hi)[:22]}", words, lambda p: column(p).update(bounds=[lo, hi]), shape=False)
+for value in ([], [1], [1, 2, 3], 7, "0..5", {"lo": 0}):
+    broken(f"bounds {value}", "bounds", lambda p: column(p).update(bounds=value), shape=False)
+for value in (0, -0.01, float("nan"), "1e308", "fine"):
+    broken(f"a grid of {value}", "grid", lambda p: column(p).update(grid=value, type="numeric"), shape=False)
+for value in ("-1ms", "11s", "2d", "x", "0x10"):
+    broken(f"a quantum of {value}", "response_quantum must be a duration", lambda p: p.update(answers={"response_quantum": value}), shape=False)
+for value in ("0", "1kB", "2GB", "-5MB", "64mb"):
+    broken(f"answers of size {value}", "size must be from 1MB to 1GB", lambda p: p.update(answers={"repeat": "free", "for": "1h", "size": value}), shape=False)
+for value in ({"repeat": "free", "for": "7d", "size": "1MB", "file": "x.answers"}, {"repeat": "free", "version": "SELECT 1"}, {"response_quantum": "0ms"}, {"response_quantum": 250}, {}):
+    p = copy.deepcopy(base)
+    p["answers"] = value
+    code, out = run(yaml.safe_dump(p))
+    jsonschema.validate(p, schema)
+    check(f"accepted: answers {value}", code == 0, out)
 for name, text, words in [("anchors", "a: &x 1\n", "anchors"), ("two documents", "version: 1\n---\nversion: 1\n", "one YAML document"), ("nothing", "", "empty"), ("tags", "version: !!int 1\n", "tags"),
                           ("broken YAML", "version: [1\n", "not valid YAML"), ("depth", "a: " + "[" * 100 + "]" * 100, "deeply"), ("a key twice", "version: 1\nversion: 1\n", "twice")]:
     code, out = run(text)

@@ -72,6 +72,7 @@ class Table:
             self.owner = parent.owner
         kinds = ["integer", "numeric", "word", "boolean", "date", "float"]
         self.columns = [Column(f"{'inwbdf'[kinds.index(k)]}{i}", k, rnd) for i, k in enumerate(rnd.sample(kinds, 3) + [rnd.choice(kinds)])]
+        self.overlap = ""
         self.rows, self.groups = rnd.randrange(1, 5), rnd.randrange(1, 4)
         self.single = not parent and rnd.random() < 0.3  # one row a person, declared unique
 
@@ -79,7 +80,7 @@ class Table:
         unit = f"ref -> shop.{self.parent.name}.id" if self.parent else "u"
         own = "ref: { type: integer }" if self.parent else "u: { type: text%s }" % (", unique: true" if self.single else "")
         columns = ", ".join([own, "id: { type: integer, unique: true }"] + [c.policy() for c in self.columns])
-        return f'  - {{ name: shop.{self.name}, owner: {self.owner}, rule: differential_privacy, unit: {{ person: "{unit}" }}, contribution: {{ max_rows: {self.rows}, max_groups: {self.groups} }}, columns: {{ {columns} }} }}\n'
+        return f'  - {{ name: shop.{self.name}, owner: {self.owner}, rule: differential_privacy, unit: {{ person: "{unit}" }}, contribution: {{ max_rows: {self.rows}, max_groups: {self.groups} }}{self.overlap}, columns: {{ {columns} }} }}\n'
 
     def create(self):
         own = "ref integer" if self.parent else "u text" + (" UNIQUE" if self.single else "")
@@ -103,6 +104,10 @@ class World:
         for i in range(rnd.randrange(2, 5)):
             roots = [t for t in self.tables]
             self.tables.append(Table(i, rnd, rnd.choice(roots) if roots and rnd.random() < 0.35 else None))
+        floors = random.Random(rnd.random())
+        if floors.random() < 0.3:
+            for t in self.tables:
+                t.overlap = floors.choice(["", ", overlap: { minimum: 2 }"])
         text = "version: 1\ncollaboration: w\nupstream: { dsn: \"\" }\nmembers: [ { name: o, abilities: [contribute] }, { name: p, abilities: [contribute] }, { name: lab, abilities: [query] } ]\nprivacy_units: { person: { type: text } }\ntables:\n"
         text += "".join(t.policy() for t in self.tables)
         text += "  - { name: shop.pub, owner: o, rule: public, columns: { k: { type: integer }, word: { type: text" + rnd.choice(["", ", domain: true"]) + " } } }\nbudgets:\n"
@@ -152,6 +157,10 @@ class Query:
         self.source, columns = (grammar.relation(world, rnd, condition) if which < 0.4 else shapes.relation(world, rnd) if which < 0.7 else relation(world, rnd, 0))
         self.columns = columns
         self.values = [aggregate(columns, rnd) for _ in range(rnd.randrange(1, 4))]
+        units, roots = of(columns, "unit"), [t.name for t in world.tables if not t.parent]
+        if units and rnd.random() < 0.15:  # a sub-select in an aggregate
+            there = f"{rnd.choice(units)[0]} {rnd.choice(['', 'NOT '])}IN (SELECT u FROM {rnd.choice(roots)} WHERE id < {rnd.randrange(30)})"
+            self.values.append(rnd.choice([f"count(*) FILTER (WHERE {there})", f"sum(CASE WHEN {there} THEN 2 ELSE 1 END)"]))
         self.keys = [key(columns, rnd) for _ in range(rnd.randrange(0, 3))]
         if len(self.keys) and rnd.random() < 0.15:
             self.sets = rnd.choice(["ROLLUP", "CUBE"])
@@ -393,6 +402,24 @@ def leave(world, gone, owner):
             db.execute(f"DELETE FROM shop.{t.name} WHERE id IN ({ids(t)})")
 
 
+def count_shared(block):
+    return int(rows(block["overlap"])[0][0])
+
+
+def unshared(world, p):
+    """Without one owner's rows nothing is shared: a count that is left counted something else."""
+    for owner in "op":
+        db.execute("SAVEPOINT with_both")
+        for t in world.tables:
+            if t.owner == owner:
+                db.execute(f"DELETE FROM shop.{t.name}")
+        left = [count_shared(b) for b in p["blocks"] if b.get("overlap")]
+        db.execute("ROLLBACK TO SAVEPOINT with_both")
+        if any(left):
+            return f"{left} units are shared when {owner} has none"
+    return None
+
+
 def violation(world, query, gone, owner):
     p = world.plan(query.sql())
     if "blocks" not in p:
@@ -401,11 +428,17 @@ def violation(world, query, gone, owner):
     if fault:
         return fault, p, 0
     before = [rows(b) for b in p["blocks"]]
+    shared = [count_shared(b) for b in p["blocks"] if b.get("overlap")]
+    if shared and unshared(world, p):
+        return unshared(world, p), p, 0
     db.execute("SAVEPOINT with_everyone")
     leave(world, gone, owner)
     after = [rows(b) for b in p["blocks"]]
+    moved = [abs(x - count_shared(b)) for x, b in zip(shared, [b for b in p["blocks"] if b.get("overlap")])]
     db.execute("ROLLBACK TO SAVEPOINT with_everyone")
     worst = 0
+    if any(m > 1 for m in moved):
+        return f"an overlap moved by {moved}", p, 0
     for b, x, y in zip(p["blocks"], before, after):
         why, w = broken(b, x, y)
         worst = max(worst, w)
@@ -433,7 +466,7 @@ def shrink(world, query, gone, owner):
 
 class Count:
     def __init__(self):
-        self.cases = self.refused = self.tight = 0
+        self.cases = self.refused = self.tight = self.floors = 0
         self.reasons = {}
 
     def note(self, p, worst):
@@ -442,6 +475,7 @@ class Count:
             self.reasons[p["rule"]] = self.reasons.get(p["rule"], 0) + 1
             return
         self.cases += 1
+        self.floors += any(b.get("overlap") for b in p["blocks"])
         self.tight += worst == 1
 
 
@@ -477,8 +511,8 @@ def run(count, worlds, mutant=None):
 
 count = Count()
 good = run(count, worlds)
-print(f"# {count.cases} cases, {count.tight} of them use a limit in full, {count.refused} refused: {dict(sorted(count.reasons.items(), key=lambda x: -x[1])[:6])}")
-good = good and count.cases >= worlds * queries * 0.7 and count.tight > count.cases / 20
+print(f"# {count.cases} cases, {count.tight} of them use a limit in full, {count.floors} have an overlap floor, {count.refused} refused: {dict(sorted(count.reasons.items(), key=lambda x: -x[1])[:6])}")
+good = good and count.cases >= worlds * queries * 0.7 and count.tight > count.cases / 20 and count.floors > worlds / 4
 print(("ok " if good else "not ok ") + f"one person removed moves the exact values by at most what the plan says and charges, in {count.cases} random cases", flush=True)
 world = Known()
 for sql, gone in known.CASES:

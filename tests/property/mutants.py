@@ -1,4 +1,5 @@
 """Plans that are wrong on purpose, by the least amount that matters.  Each must be caught, or the property test proves nothing."""
+import re
 
 
 def each_value(change):
@@ -44,6 +45,9 @@ ALL = {
     "the noise of the threshold is too small": each_block(lambda b: b["units"] and weaker(b["units"])),
     "optimal selection spends a tenth too much": each_block(lambda b: b.get("law") and b["law"].update(epsilon=b["law"]["epsilon"] * 11 // 10)),
     "optimal selection has twice its delta": each_block(lambda b: b.get("law") and b["law"].update(delta=b["law"]["delta"] * 2)),
+    "the noise of an overlap is too small": each_block(lambda b: b.get("overlap") and weaker(b["overlap"]["noise"])),
+    "an overlap counts rows": each_block(lambda b: b.get("overlap") and b["overlap"].update(sql=b["overlap"]["sql"].replace(" GROUP BY 1)", ")"))),
+    "an overlap counts what a LEFT JOIN did not find": each_block(lambda b: b.get("overlap") and b["overlap"].update(sql=re.sub(r" AND \(?t\d+\.c\d+ IS NOT NULL\)?", "", b["overlap"]["sql"]))),
     "a private bound is chosen with too little noise": each_value(lambda v: v["kind"] == 6 and weaker(v["score"])),
     "whether there are enough units is told with too little noise": each_value(lambda v: v["kind"] == 6 and weaker(v["test"])),
     "sums of a unit are put into smaller buckets than theirs": each_sql("pg_catalog.abs(q.p", "pg_catalog.sign(q.p"),

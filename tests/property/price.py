@@ -3,6 +3,7 @@ Is what a plan charges what its noise costs?  From the noise of every draw, the 
 the loss is added up again, independently of the planner: exactly for Laplace noise, in floating point with a small margin for zCDP and for tails.
 """
 import math
+import re
 from fractions import Fraction
 
 MARGIN = 1 + 1e-9
@@ -55,6 +56,12 @@ def block_fault(b):
             rho += places * groups * limit * limit * d["den"] / (2 * d["num"])
         else:
             epsilon += Fraction(places * groups * limit * d["den"], d["num"])
+    if b.get("overlap"):  # a count of units: one unit moves it by one, whatever groups it is in
+        d = b["overlap"]["noise"]
+        if d["gaussian"]:
+            rho += d["den"] / (2 * d["num"])
+        else:
+            epsilon += Fraction(d["den"], d["num"])
     for v in (v for v in b["values"] if v["kind"] == CLIPPED and not v["shared"]):
         paid = sum(Fraction(groups * v[c]["den"], v[c]["num"]) for c in ("test", "score"))
         if b["epsilon"]:
@@ -92,6 +99,9 @@ def plan_fault(p):
         fault = block_fault(b)
         if fault:
             return fault
+        unlisted = set(re.findall(r'"shop"\."(\w+)"', b["sql"])) - {t.split(".")[1] for t, _ in b["tables"]}
+        if unlisted:
+            return f"{unlisted} read by the statement, and not listed among its tables: nobody is charged"
     paid = {c["table"]: c for c in p["charges"]}
     for table in {t for b in p["blocks"] for t, protected in b["tables"] if protected}:
         read = [b for b in p["blocks"] if [table, True] in b["tables"]]
@@ -104,6 +114,6 @@ def plan_fault(p):
         for k in ("delta", "epsilon" if c["pure"] else "rho"):
             if c[k] < due[k]:
                 return f"{table} pays {k} {c[k]}, its blocks cost {due[k]}"
-        if c["pure"] and any(d["gaussian"] for b in read for d, _, _ in draws(b)):
+        if c["pure"] and any(d["gaussian"] for b in read for d in [d for d, _, _ in draws(b)] + ([b["overlap"]["noise"]] if b.get("overlap") else [])):
             return f"{table} pays in epsilon for Gaussian noise"
     return None

@@ -69,6 +69,19 @@ for wanted in ("50", "±20", "+-10"):
     loose = rho
 for bad in ("-3", "0", "abc", "1e999", "NaN", "0%", "-5%", "101%", "%", "5%%", "±", "1e-400%", "5%; SELECT 1", "٥%", "9" * 5000):
     check(f"error '{bad[:20]}' is refused", state(f"SET noisegate.error = '{bad}'").startswith("22023"), state(f"SET noisegate.error = '{bad}'"))
+before = c.execute("SELECT sum(queries) FROM noisegate.budget").fetchone()
+for name, values in [("epsilon", ("0", "-1", "-0", "NaN", "1e308", "Infinity", "1e-13", "0x1", "1,5", "lots", "1e-400", "9" * 5000)), ("delta", ("0", "1", "1.0", "-1e-9", "NaN", "1e-19", "1e308", "1e-400", "inf")),
+                     ("confidence", ("0", "1", "-1", "NaN", "1e308", "95%", "0." + "9" * 40)), ("mechanism", ("exact", "none", ""))]:
+    for bad in values:
+        seen = state(f"SET noisegate.{name} = '{bad}'")
+        check(f"noisegate.{name} = '{bad[:20]}' is refused, with what would do", seen.startswith("22023") and f"noisegate.{name}" in seen and not seen.endswith("/ "), seen)
+for name, bad, sql in [("epsilon", "1.000000000001", "SELECT count(*) FROM customers"), ("epsilon", "9000000", "SELECT count(*) FROM customers"), ("delta", "1.1e-6", "SELECT campaign, count(*) FROM publisher.impressions GROUP BY campaign"),
+                       ("delta", "0.999999", "SELECT campaign, count(*) FROM publisher.impressions GROUP BY campaign")]:
+    c.execute(f"SET noisegate.{name} = '{bad}'")
+    seen = state(sql)
+    check(f"noisegate.{name} = {bad} is above the policy's maximum: refused by name", seen.startswith("42501") and f"noisegate.{name} is above what one query on" in seen and "smaller value" in seen, seen)
+    c.execute(f"SET noisegate.{name} = default")
+check("nothing of this was charged", c.execute("SELECT sum(queries) FROM noisegate.budget").fetchone() == before)
 c.execute("SET noisegate.error = '0.0001'")
 check("an error out of reach is refused, with what can be reached", "cannot be reached" in state(question), state(question))
 c.execute("SET noisegate.error = '±20'")
@@ -100,8 +113,9 @@ before = spent()
 lines = explained(ends)
 check("EXPLAIN of a percentage: the look, and at most how much more; free", "±20% at 95% depends on the data: this is a first look (epsilon 0.02)" in lines and "at most 0.98 more" in lines
       and spent() == before, lines)
+c.execute("SET noisegate.error = '25%'")
 ((low, n, high),), notice = said(ends)
-check(f"20% of a large count: the look is the answer ({low}..{high})", (high - low) / 2 <= 0.2 * n + 1 and spent()[0] == before[0] + 1, (low, n, high))
+check(f"25% of a large count: the look is the answer ({low}..{high})", (high - low) / 2 <= 0.25 * n + 1 and spent()[0] == before[0] + 1, (low, n, high))
 c.execute("SET noisegate.error = '2%'")
 before = spent()
 ((low, n, high),), notice = said(ends, prepare=True)

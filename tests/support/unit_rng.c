@@ -36,7 +36,12 @@ struct rng unit_rng(struct unit_rng *u, uint64_t seed)
 
 static bool fill_system(void *ctx UNUSED, uint8_t *out, size_t n)
 {
-	return n <= 256 && getrandom(out, n, 0) == (ssize_t)n; /* up to 256 bytes never come short */
+	for (size_t at = 0, part; at < n; at += part) { /* up to 256 bytes never come short */
+		part = n - at < 256 ? n - at : 256;
+		if (getrandom(out + at, part, 0) != (ssize_t)part)
+			return false;
+	}
+	return true;
 }
 
 struct rng unit_rng_system(void)

@@ -37,7 +37,7 @@ static void explore(struct tree *t, size_t depth, double weight)
 	bits_begin(&b, &r);
 	t->script.fills = 0;
 	bool answered = bits_bernoulli_exp(&b, t->num, t->den, &hit);
-	if (answered && (t->script.fills == 0 || sizeof(b.pool) - b.left <= depth)) {
+	if (answered && (t->script.fills == 0 || b.size - b.left <= depth)) {
 		t->yes += hit ? weight : 0;
 		return;
 	}

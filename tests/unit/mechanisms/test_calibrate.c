@@ -180,3 +180,16 @@ Test(calibrate, the_approximate_scale_is_the_smallest_that_holds)
 		}
 	}
 }
+
+Test(calibrate, laplace_scales_that_leave_the_range_are_never_rounded_down)
+{
+	/* l1 odd, epsilon 2^15 / 10^12: the scale is l1 10^12 / 2^15 = l1 5^12 / 8, whose numerator is odd and above 2^110 */
+	for (unsigned k = 0; k < 20; k++) {
+		const u128 l1 = ((u128)1 << 84) + 2 * k + 1, exact = l1 * 244140625;
+		struct noise n;
+		struct error e;
+		cr_assert(calibrate_laplace(l1, (struct eps){ 1 << 15 }, &n, &e));
+		cr_expect(n.num <= NOISE_NUM_MAX && n.den < 8);
+		cr_expect(n.num * 8 >= exact * n.den, "l1 = 2^84 + %u", 2 * k + 1);
+	}
+}

@@ -65,7 +65,9 @@ Test(moments, without_noise_they_are_the_statistics_of_the_rows)
 	static const int sizes[] = { 2, 3, 50, ROWS };
 	const struct moments_noise noise[MOMENT_PARTS] = { silent, silent, silent, silent, silent, silent };
 	const struct rng r = unit_rng_system();
+	struct draws draws;
 
+	draws_begin(&draws, &r);
 	make_rows(x, y);
 	for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
 		double want[STATISTICS];
@@ -74,7 +76,7 @@ Test(moments, without_noise_they_are_the_statistics_of_the_rows)
 		struct error e;
 		exact_parts(x, y, sizes[k], plain);
 		expected(x, y, sizes[k], want);
-		cr_assert(moments_release(&bounds, MOMENTS_OF_PAIR, plain, noise, &r, &m, &e));
+		cr_assert(moments_release(&bounds, MOMENTS_OF_PAIR, plain, noise, &draws, &m, &e));
 		for (int i = 0; i < STATISTICS; i++) {
 			struct estimate s = moments_estimate(&m, (enum moment)i, 0.95);
 			cr_expect(!s.null && fabs(s.value - want[i]) <= 1e-9 * (fabs(want[i]) + 1), "%d rows, statistic %d: %.12g and %.12g", sizes[k], i, s.value, want[i]);
@@ -112,9 +114,11 @@ Test(moments, wide_bounds_are_rounded_to_steps_and_keep_their_guarantee)
 	const struct choose_terms terms = { .account = CHOOSE_PURE, .epsilon = { 3 * EPS_ONE } };
 	struct moments_noise noise[MOMENT_PARTS];
 	const struct rng r = unit_rng_system();
+	struct draws draws;
 	struct moments m;
 	struct error e;
 
+	draws_begin(&draws, &r);
 	cr_assert(moments_calibrate(&wide, MOMENTS_OF_VARIANCE, 5, 1, &terms, noise, &e), "%s", e.message);
 	for (int p = 0; p < MOMENTS_OF_VARIANCE; p++) {
 		double w = ldexp(1, 51) + 12345, linf = 5 * pow(w, p), b = (double)noise[p].noise.num / (double)noise[p].noise.den;
@@ -126,7 +130,7 @@ Test(moments, wide_bounds_are_rounded_to_steps_and_keep_their_guarantee)
 	for (i128 base = -7; base < 8; base += 5) {
 		const i128 w = ((i128)1 << 51) + 12345, with[MOMENT_PARTS] = { 5, base + 5 * w, 5 * w * w + base }, without[MOMENT_PARTS] = { 0, base, base };
 		struct moments n;
-		cr_assert(moments_release(&wide, 3, with, quiet, &r, &m, &e) && moments_release(&wide, 3, without, quiet, &r, &n, &e));
+		cr_assert(moments_release(&wide, 3, with, quiet, &draws, &m, &e) && moments_release(&wide, 3, without, quiet, &draws, &n, &e));
 		for (int p = 0; p < 3; p++) {
 			double steps = (double)((m.part[p] - n.part[p]) >> quiet[p].shift), b = (double)noise[p].noise.num / (double)noise[p].noise.den;
 			cr_expect(fabs(steps) <= b, "part %d: %g steps, scale %g", p, steps, b); /* epsilon 1 a part */
@@ -141,17 +145,19 @@ static void coverage(const struct choose_terms *terms, const char *what)
 	static int x[ROWS], y[ROWS];
 	double want[STATISTICS], inside[STATISTICS] = { 0 };
 	const struct rng r = unit_rng_system();
+	struct draws draws;
 	struct moments_noise noise[MOMENT_PARTS];
 	i128 plain[MOMENT_PARTS];
 	struct error e;
 
+	draws_begin(&draws, &r);
 	make_rows(x, y);
 	exact_parts(x, y, ROWS, plain);
 	expected(x, y, ROWS, want);
 	cr_assert(moments_calibrate(&bounds, MOMENTS_OF_PAIR, 1, 1, terms, noise, &e));
 	for (int i = 0; i < RUNS; i++) {
 		struct moments m;
-		cr_assert(moments_release(&bounds, MOMENTS_OF_PAIR, plain, noise, &r, &m, &e));
+		cr_assert(moments_release(&bounds, MOMENTS_OF_PAIR, plain, noise, &draws, &m, &e));
 		for (int k = 0; k < STATISTICS; k++) {
 			struct estimate s = moments_estimate(&m, (enum moment)k, 0.95);
 			inside[k] += !s.null && s.low <= want[k] && want[k] <= s.high;
@@ -176,14 +182,16 @@ Test(moments, noise_larger_than_the_data_stays_within_what_bounds_allow)
 {
 	const struct choose_terms terms = { .account = CHOOSE_PURE, .epsilon = { EPS_ONE / 10 } };
 	const struct rng r = unit_rng_system();
+	struct draws draws;
 	struct moments_noise noise[MOMENT_PARTS];
 	const i128 plain[MOMENT_PARTS] = { 3, 100, 20000, -50, 9000, 77 };
 	struct error e;
 
+	draws_begin(&draws, &r);
 	cr_assert(moments_calibrate(&bounds, MOMENTS_OF_PAIR, 2, 1, &terms, noise, &e));
 	for (int i = 0; i < 3000; i++) {
 		struct moments m;
-		cr_assert(moments_release(&bounds, MOMENTS_OF_PAIR, plain, noise, &r, &m, &e));
+		cr_assert(moments_release(&bounds, MOMENTS_OF_PAIR, plain, noise, &draws, &m, &e));
 		for (int k = 0; k < STATISTICS; k++) {
 			struct estimate s = moments_estimate(&m, (enum moment)k, 0.9);
 			if (s.null)
@@ -215,22 +223,25 @@ Test(moments, impossible_bounds_sums_and_sources_are_refused)
 	const struct choose_terms terms = { .account = CHOOSE_PURE, .epsilon = { EPS_ONE } };
 	struct moments_bounds reversed = bounds, huge = bounds;
 	struct moments_noise noise[MOMENT_PARTS];
-	const i128 negative[MOMENT_PARTS] = { -1 }, overflow[MOMENT_PARTS] = { 1, 1, I128_MAX };
+	const i128 negative[MOMENT_PARTS] = { -1 }, overflow[MOMENT_PARTS] = { 1, 1, I128_MAX }, beyond[MOMENT_PARTS] = { 1, (i128)1 << 126 };
 	struct unit_rng u;
 	const struct rng r = unit_rng(&u, 1);
+	struct draws draws;
 	struct moments m = { .n_parts = 77 };
 	struct error e;
 
+	draws_begin(&draws, &r);
 	reversed.lo_x = 500;
 	huge.hi_x = ((i128)1 << 60) + 1;
 	cr_expect(!moments_calibrate(&reversed, 3, 1, 1, &terms, noise, &e) && e.code == ERR_BAD_PARAMETER);
 	cr_expect(!moments_calibrate(&huge, 3, 1, 1, &terms, noise, &e) && e.code == ERR_BAD_PARAMETER);
 	cr_expect(!moments_calibrate(&bounds, 3, 0, 1, &terms, noise, &e) && e.code == ERR_BAD_PARAMETER);
 	cr_assert(moments_calibrate(&bounds, 6, 1, 1, &terms, noise, &e));
-	cr_expect(!moments_release(&bounds, 3, negative, noise, &r, &m, &e) && e.code == ERR_UPSTREAM);
-	cr_expect(!moments_release(&bounds, 3, overflow, noise, &r, &m, &e) && e.code == ERR_UPSTREAM);
+	cr_expect(!moments_release(&bounds, 3, negative, noise, &draws, &m, &e) && e.code == ERR_UPSTREAM);
+	cr_expect(!moments_release(&bounds, 3, beyond, noise, &draws, &m, &e) && e.code == ERR_UPSTREAM, "no room for noise");
+	cr_expect(!moments_release(&bounds, 3, overflow, noise, &draws, &m, &e) && e.code == ERR_UPSTREAM);
 	u.fail_after = 1;
 	const i128 fine[MOMENT_PARTS] = { 1 };
-	cr_expect(!moments_release(&bounds, 3, fine, noise, &r, &m, &e) && e.code == ERR_INTERNAL);
+	cr_expect(!moments_release(&bounds, 3, fine, noise, &draws, &m, &e) && e.code == ERR_INTERNAL);
 	cr_expect(m.n_parts == 77);
 }

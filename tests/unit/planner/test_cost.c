@@ -22,6 +22,7 @@ static const struct plan *plan(const char *sql, uint64_t epsilon, struct error *
 	const struct plan_settings s = { .analyst = "a", .search_path = path, .n_search_path = 1, .timezone = "UTC", .confidence = 0.95, .epsilon = { epsilon } };
 	const struct plan *out = NULL;
 
+	arena_reset(&a);
 	arena_init(&a, 1 << 26);
 	return plan_make(&a, &policy, &s, sql, NULL, 0, &out, e) ? out : NULL;
 }
