@@ -376,6 +376,22 @@ unknown = {q["query"] for q in ledger} - charged
 check(f"no charge without its allowed record ({len(ledger)} charges, {len(unknown)} cut off from their charged record)", len(ledger) <= allowed and charged <= {q["query"] for q in ledger} and len(unknown) <= 6 * rounds)
 check("verify agrees", run("verify", k.dir, "--public-key", w + "/sign.pub")[0] == 0)
 
+# --- repeats ------------------------------------------------------------------------------------------------------------------------------------
+b = Proxy("repeat", text=base + "answers: { repeat: free }\n")
+c, notices = b.connect(), []
+c.add_notice_handler(lambda d: notices.append(d.message_primary))
+c.execute("SET noisegate.receipts = on")
+first = c.execute("SELECT count(*) FROM customers").fetchall()
+second = c.execute("select count( * ) from customers").fetchall()
+told = [verifier.receipt(t.split()[1], PUBLIC) for t in notices if t.startswith("receipt ")]
+said = [r for r in b.records() if r["event"] in ("allowed", "charged", "repeated", "answered")]
+check("a repeat leaves its own trail, without a charge", first == second and [r["event"] for r in said] == ["allowed", "charged", "answered", "repeated", "answered"]
+      and "charge" not in said[3] and said[3]["sql"] == "select count( * ) from customers" and said[3]["query_sha256"] == said[0]["query_sha256"] and said[4]["statement"] == said[3]["sequence"], (first, second, said))
+check("and its own receipt", [t[1] for t in told] == [said[2]["sequence"], said[4]["sequence"]] and all(verifier.answer_hash(t[3], 1, [[str(first[0][0]).encode()]]) == r["answer_sha256"] for t, r in zip(told, (said[2], said[4])))
+      and said[2]["answer_sha256"] != said[4]["answer_sha256"], told)
+c.close()
+b.stop()
+
 # --- operators' decisions ---------------------------------------------------------------------------------------------------------------------
 def operator(*words):
     r = subprocess.run([ng, "budget", *words, "-c", b.policy, "--reason", "the " + words[0]], capture_output=True, text=True)
