@@ -377,7 +377,7 @@ check(f"no charge without its allowed record ({len(ledger)} charges, {len(unknow
 check("verify agrees", run("verify", k.dir, "--public-key", w + "/sign.pub")[0] == 0)
 
 # --- repeats ------------------------------------------------------------------------------------------------------------------------------------
-b = Proxy("repeat", text=base + "answers: { repeat: free }\n")
+b = Proxy("repeat", text=base + "answers: { repeat: free, for: 1h }\n")
 c, notices = b.connect(), []
 c.add_notice_handler(lambda d: notices.append(d.message_primary))
 c.execute("SET noisegate.receipts = on")
