@@ -85,7 +85,7 @@ clean:
 	rm -rf $(BUILD)
 
 # --- for people ------------------------------------------------------------------------------------------------------------
-.PHONY: demo demo-sealed demo-stop test soak check fuzz bench bench-seal coverage-intervals install layers headers lines mutants audit-privacy
+.PHONY: demo demo-sealed demo-stop test soak check fuzz bench bench-seal bench-tpch coverage-intervals install layers headers lines mutants audit-privacy
 demo:
 	@scripts/deps.sh build
 	@$(MAKE) --no-print-directory -j2 all >/dev/null
@@ -133,6 +133,8 @@ fuzz:
 	@scripts/deps.sh test
 	@tests/fuzz/run.sh $(FUZZ_SECONDS)
 
+bench-tpch: all
+	@bench/tpch.sh
 bench-seal: all
 	@bench/seal.sh
 bench: all

@@ -5,7 +5,7 @@
 #include "proxy/cli.h"
 #include "proxy/cli_crypto.h"
 #include "proxy/cli_numbers.h"
-#include "proxy/cli_psi_account.h"
+#include "proxy/cli_psi_trail.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -199,7 +199,7 @@ static void print_result(const struct options *o, const struct psi_exchange *x, 
 		     a->budget->schema, a->budget->table, o->peer);
 }
 
-static bool prepare(const struct options *o, struct psi_account *a, struct psi_exchange *x, struct error *e)
+static bool prepare(const struct options *o, struct psi_account *a, struct psi_trail *t, struct psi_exchange *x, struct error *e)
 {
 	struct psi_values values = { 0 };
 
@@ -209,9 +209,10 @@ static bool prepare(const struct options *o, struct psi_account *a, struct psi_e
 		return fail_memory(e);
 	bool ok = read_set(o, &values, e) && psi_prepare(x, &values, e);
 	psi_values_free(&values);
-	if (ok)
-		psi_account_describe(a, &x->mine);
-	return ok;
+	if (!ok)
+		return false;
+	psi_account_describe(a, &x->mine);
+	return psi_trail_open(t, a, e);
 }
 
 static int status_of(const struct error *e, const struct psi_channel *c)
@@ -226,26 +227,30 @@ int cli_psi(int argc, char **argv)
 {
 	const struct rng rng = random_system();
 	struct psi_account account = { 0 };
+	struct psi_trail trail = { 0 };
 	struct psi_channel *channel = NULL;
 	struct error e = ERROR_INIT;
 	struct options o;
 
 	if (!read_options(argc, argv, &o, &e))
 		return e.code == ERR_NONE ? cli_usage(usage) : cli_error(&e);
-	struct psi_exchange x = { .mine = { .role = o.role, .bound = (uint32_t)o.bound }, .rng = &rng, .charge = psi_account_charge, .ctx = &account };
+	struct psi_exchange x = { .mine = { .role = o.role, .bound = (uint32_t)o.bound }, .rng = &rng, .charge = psi_trail_charge, .ctx = &trail };
 	secret_lock(&x.exponent, sizeof(x.exponent));
 	(void)signal(SIGPIPE, SIG_IGN);
-	bool ok = psi_channel_open(&o.tls, (int)o.timeout * 1000, &channel, &e) && prepare(&o, &account, &x, &e) && meet(&o, channel, &e) &&
-		  psi_exchange(&x, channel, &e);
+	bool ok = psi_channel_open(&o.tls, (int)o.timeout * 1000, &channel, &e) && prepare(&o, &account, &trail, &x, &e) && meet(&o, channel, &e) &&
+		  psi_exchange(&x, channel, &e) && psi_trail_answered(&trail, o.role == PSI_SERVE ? &x.released : NULL, &e);
 	if (ok)
 		print_result(&o, &x, &account);
 	if (ok && fflush(stdout) != 0)
 		ok = fail(&e, ERR_IO, "could not write the result");
+	if (!ok)
+		psi_trail_ended(&trail, &e);
 	int status = ok ? EXIT_DONE : status_of(&e, channel);
 	if (!ok && account.query_id)
 		(void)fprintf(stderr, "  the charge %lld stays: the peer may have learned its answer\n", (long long)account.query_id);
 	psi_exchange_free(&x);
 	psi_channel_close(channel);
+	psi_trail_close(&trail);
 	psi_account_close(&account);
 	return status;
 }

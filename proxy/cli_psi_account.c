@@ -1,6 +1,7 @@
 #include "proxy/cli_psi_account.h"
 
 #include "base/text.h"
+#include "budget/account.h"
 #include "mechanisms/loss.h"
 
 static struct policy_report report; /* large; only this command uses it, once */
@@ -31,7 +32,7 @@ bool psi_account_open(const char *policy, const char *table, const char *peer, s
 	*out = (struct psi_account){ .clock = clock_system() };
 	out->snapshot = snapshot_load(policy, &report, e);
 	if (out->snapshot && find_budget(out->snapshot->policy, table, peer, &out->budget, e) &&
-	    ledger_open(out->snapshot->policy->ledger_path, &out->clock, &out->ledger, e))
+	    ledger_open_policy(out->snapshot->policy, &out->clock, &out->ledger, e))
 		return true;
 	psi_account_close(out);
 	return false;
@@ -42,21 +43,6 @@ void psi_account_close(struct psi_account *a)
 	ledger_close(a->ledger);
 	snapshot_drop(a->snapshot);
 	*a = (struct psi_account){ 0 };
-}
-
-/* As the ledger will decide; only to say it before the peer is spoken to. */
-static bool can_pay(const struct psi_account *a, const struct account_state *s)
-{
-	const struct charge *c = &a->charge;
-	struct delta delta;
-	struct eps eps;
-	struct rho rho;
-
-	if (!delta_add(s->delta, c->delta, &delta) || delta.atto > s->delta_limit.atto)
-		return false;
-	if (a->budget->accounting == ACCOUNTING_PURE)
-		return eps_add(s->epsilon, c->epsilon, &eps) && eps.pico <= a->budget->epsilon.pico;
-	return rho_add(s->rho, c->rho, &rho) && rho.pico <= s->rho_limit.pico;
 }
 
 static bool check_caps(const struct policy_budget *b, const struct psi_terms *t, struct error *e)
@@ -78,7 +64,7 @@ static bool check_caps(const struct policy_budget *b, const struct psi_terms *t,
 
 bool psi_account_price(struct psi_account *a, struct eps epsilon, struct delta delta, struct psi_terms *terms, struct error *e)
 {
-	const bool pure = a->budget->accounting == ACCOUNTING_PURE;
+	const bool sums = a->budget->accounting != ACCOUNTING_ZCDP;
 	struct account_state state;
 
 	terms->epsilon = epsilon.pico ? epsilon : a->budget->query_epsilon;
@@ -87,18 +73,13 @@ bool psi_account_price(struct psi_account *a, struct eps epsilon, struct delta d
 	if (!check_caps(a->budget, terms, e))
 		return false;
 	a->charge = (struct charge){ .budget = a->budget, .delta = terms->delta };
-	if (pure)
+	if (sums)
 		a->charge.epsilon = terms->epsilon;
 	else if (!loss_rho_of_pure(terms->epsilon, &a->charge.rho))
 		return fail(e, ERR_BAD_PARAMETER, "epsilon %.6g is too large", eps_double(terms->epsilon));
-	if (!ledger_state(a->ledger, a->budget, &state, e))
-		return false;
-	if (can_pay(a, &state))
-		return true;
-	(void)fail(e, ERR_BUDGET, "privacy budget of %s.%s for \"%s\" does not cover this", a->budget->schema, a->budget->table, a->budget->analyst);
-	return error_detail(e, "Epsilon %.6g is left of %.6g, delta %.3g of %.3g; asked are epsilon %.6g and delta %.3g.", eps_double(state.epsilon_remaining),
-			    eps_double(a->budget->epsilon), delta_double(state.delta_limit) - delta_double(state.delta), delta_double(state.delta_limit),
-			    eps_double(terms->epsilon), delta_double(terms->delta));
+	/* the ledger will decide; this only says it before the peer is spoken to */
+	return ledger_state(a->ledger, a->budget, &state, e) &&
+	       (account_fits(a->budget, &state, &a->charge) || account_refuse(a->budget, &state, &a->charge, e));
 }
 
 void psi_account_describe(struct psi_account *a, const struct psi_terms *t)

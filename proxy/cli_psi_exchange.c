@@ -218,6 +218,7 @@ static bool release(struct psi_exchange *x, struct psi_channel *c, int64_t raise
 	bool ok = wr_ok(&w) ? psi_send(c, PSI_RESULT, w.p, w.n, e) : fail_memory(e);
 	wr_free(&w);
 	x->overlap = raised - (int64_t)x->peer.shift;
+	x->released = (int64_t)noise;
 	return ok;
 }
 

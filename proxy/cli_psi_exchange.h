@@ -49,6 +49,7 @@ struct psi_exchange {
 	uint64_t chosen;           /* PSI_JOIN: dummies that will be found in common */
 	struct noise peer_noise;   /* what the peer's noise does to `overlap` */
 	int64_t overlap;           /* the result */
+	int64_t released;          /* PSI_SERVE: the noised count that went to the peer */
 };
 
 /* Everything that depends on the set, before a peer is spoken to.  ERR_BAD_PARAMETER: more values than the bound; terms that cannot be. */

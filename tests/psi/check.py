@@ -1,4 +1,5 @@
 """What the two sides get, what they pay, and what the wire shows."""
+import json
 import math
 import os
 import socket
@@ -46,6 +47,10 @@ w.both(["x"], ["x"])
 price = 0.5 * math.tanh(0.25)
 s, j = w.budget("brand"), w.budget("publisher")
 check("a zcdp account is charged the price of a pure mechanism", all(price <= x["rho_spent"] < price * (1 + 1e-9) for x in (s, j)) and j["delta_spent"] == 1e-6, (s, j))
+w.fresh(epsilon=2, query=0.5, most=1, accounting="approx")
+w.both(["x"], ["x"])
+s, j = w.budget("brand"), w.budget("publisher")
+check("an approx account is charged epsilon and delta", (s["epsilon_spent"], s["delta_spent"], j["epsilon_spent"], j["delta_spent"]) == (0.5, 0, 0.5, 1e-6), (s, j))
 w.fresh(epsilon=1, query=0.5, most=1)
 w.both([], [])
 w.both([], [])
@@ -53,6 +58,31 @@ r = w.join(1, ["x"])
 check("an exhausted account: exit 6, before the peer is spoken to", r.returncode == 6 and "budget" in r.stderr and "left" in r.stderr, (r.returncode, r.stderr))
 r = subprocess.run(w.args("serve", "brand", ["x"]), capture_output=True, text=True, timeout=60)
 check("and so for who serves", r.returncode == 6, (r.returncode, r.stderr))
+
+# the audit log
+def trail(party):
+    r = subprocess.run([w.ng, "audit", "export", "-c", w.at(party + ".yaml")], capture_output=True, text=True, timeout=60)
+    return [x for x in map(json.loads, r.stdout.splitlines()) if x["event"] not in ("started", "stopped", "policy", "checkpoint")]
+
+
+w.fresh(epsilon=2, query=0.5, most=1)
+w.both(["x"], ["x"])
+p, port = w.start(["x"])
+c = peer.client(w, port)
+c.hello(2, "autumn", shift=3)
+p.communicate(timeout=30)
+s, j = trail("brand"), trail("publisher")
+check("both sides' audit logs have the question, its charge and the answer; a refusal too",
+      [x["event"] for x in s] == ["allowed", "charged", "answered", "refused"] and [x["event"] for x in j] == ["allowed", "charged", "answered"], (s, j))
+check("the charge stands there as in the ledger", [tuple(x[0]["charge"][0][k] for k in ("owner", "analyst", "epsilon", "delta")) for x in (s, j)] ==
+      [("brand", "publisher", 0.5, 0), ("publisher", "brand", 0.5, 1e-6)] and j[1]["ledger_query"] == 1 and "released_sha256" in s[2], (s, j))
+r = [subprocess.run([w.ng, "audit", "verify", "-c", w.at(x + ".yaml")], capture_output=True, text=True, timeout=60) for x in ("brand", "publisher")]
+check("and they verify", all(x.returncode == 0 for x in r), [x.stderr for x in r])
+p, port = w.start(["x"])
+r = subprocess.run(w.args("serve", "brand", ["x"]), capture_output=True, text=True, timeout=60)
+check("an audit log that another process writes is not shared", r.returncode == 1 and "audit" in r.stderr, (r.returncode, r.stderr))
+p.kill()
+p.communicate()
 
 # an independent implementation on the other side
 w.fresh()

@@ -15,6 +15,7 @@ POLICY = """version: 1
 collaboration: spring
 upstream: {{ dsn: "host=/nowhere dbname=none user=none" }}
 ledger: {ledger}
+audit: {{ path: {audit} }}
 members:
   - {{ name: brand, abilities: [contribute, query] }}
   - {{ name: publisher, abilities: [contribute, query] }}
@@ -62,18 +63,19 @@ class World:
         """Policies with ledgers that nothing was charged to."""
         self.serial += 1
         for p, peer in PARTIES.items():
-            self.write(p + ".yaml", POLICY.format(me=p, peer=peer, ledger=f"{p}.{self.serial}.ledger", epsilon=epsilon, delta=delta, accounting=accounting,
-                                                  query=query, most=most, query_delta=query_delta))
+            for second in ("", "2"):  # an audit log has one writer: of two processes on one ledger each has its own
+                self.write(f"{p}{second}.yaml", POLICY.format(me=p, peer=peer, ledger=f"{p}.{self.serial}.ledger", audit=f"{p}{second}.{self.serial}.audit", epsilon=epsilon, delta=delta, accounting=accounting,
+                                                              query=query, most=most, query_delta=query_delta))
 
     def budget(self, party):
         r = subprocess.run([self.ng, "budget", "show", "-c", self.at(party + ".yaml"), "--json"], capture_output=True, text=True, timeout=30, check=True)
         return json.loads(r.stdout)[0]
 
-    def args(self, role, party, values, *more, bound=16, peer_cert=None, tls=None):
+    def args(self, role, party, values, *more, bound=16, peer_cert=None, tls=None, second=""):
         """The command line of one side; values: a list, or the path of a file."""
         path = values if isinstance(values, str) else self.write(f"{party}.{role}.txt", "".join(v + "\n" for v in values))
         tls = tls or ["--peer-fingerprint", self.pins[peer_cert or PARTIES[party]]]
-        return [self.ng, "psi", role, "-c", self.at(party + ".yaml"), "--table", party + ".customers", "--peer", PARTIES[party], "--bound", str(bound),
+        return [self.ng, "psi", role, "-c", self.at(party + second + ".yaml"), "--table", party + ".customers", "--peer", PARTIES[party], "--bound", str(bound),
                 "--cert", self.at(party + ".crt"), "--key", self.at(party + ".key"), *tls, "--json", *more, path]
 
     def start(self, values, *more, **how):
