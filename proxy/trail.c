@@ -315,7 +315,8 @@ bool trail_policy(struct audit *log, const struct policy *p, int64_t ledger_entr
 	wr_init_heap(&w, 4096);
 	audit_put_text(&w, AUDIT_FIELD_COLLABORATION, p->collaboration);
 	audit_put_bytes(&w, AUDIT_FIELD_POLICY_HASH, hash, SHA256_SIZE);
-	audit_put_number(&w, AUDIT_FIELD_LEDGER_ENTRY, (uint64_t)ledger_entry);
+	if (ledger_entry >= 0)
+		audit_put_number(&w, AUDIT_FIELD_LEDGER_ENTRY, (uint64_t)ledger_entry);
 	bool ok = audit_append(log, AUDIT_POLICY, &w, NULL, e);
 	wr_free(&w);
 	return ok;
