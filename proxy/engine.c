@@ -11,7 +11,8 @@ static bool open_audit(struct engine *g, const struct policy *p, struct error *e
 	const struct audit_options o = { .policy = &p->audit, .collaboration = p->collaboration, .version = NOISEGATE_VERSION, .clock = g->clock,
 					 .random = g->random };
 
-	return audit_open(&o, &g->audit, e) && trail_policy(g->audit, p, e);
+	return audit_open(&o, &g->audit, e) && budget_watch_start(&g->budget_watch, g->ledger, g->audit, e) &&
+	       trail_policy(g->audit, p, g->budget_watch.seen, e);
 }
 
 static bool open_answers(struct engine *g, const struct policy_answers *p, struct error *e)
@@ -45,9 +46,9 @@ void engine_close(struct engine *g)
 		return;
 	sidecar_close(g->sidecar);
 	upstream_close(g->upstream);
+	audit_close(g->audit); /* its thread looks into the ledger */
 	answers_close(g->answers);
 	ledger_close(g->ledger);
-	audit_close(g->audit);
 	pthread_mutex_destroy(&g->logins.lock);
 	snapshot_drop(g->policy);
 	mem_free(g);

@@ -52,7 +52,7 @@ class Proxy:
         if os.path.exists(self.ready):
             os.unlink(self.ready)
         self.errors = open(path + ".log", "w+")
-        self.p = subprocess.Popen([ng, "serve", "-c", path, "--ready-file", self.ready], stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors,
+        self.p = subprocess.Popen([ng, "serve", "-c", path, "--ready-file", self.ready, "--audit", path + ".audit"], stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors,
                                   env={**os.environ, **(env or {})})
         for _ in range(3000):
             if os.path.exists(self.ready) or self.p.poll() is not None:
