@@ -7,8 +7,7 @@
 
 struct upstream_anchor {
 	struct anchor base;
-	const struct policy_upstream *upstream;
-	char *collaboration;
+	char *dsn, *password_env, *password_file, *collaboration; /* copies: the ledger outlives the policy that it was opened with */
 	char *create, *insert, *lock, *update; /* statements with the table's quoted name in them */
 	PGconn *conn;
 };
@@ -40,7 +39,7 @@ static bool connect_anchor(struct upstream_anchor *u, struct error *e)
 		return true;
 	PQfinish(u->conn);
 	u->conn = NULL;
-	if (!pg_open(u->upstream->dsn, u->upstream->password_env, u->upstream->password_file, "the upstream, for the ledger's anchor", &u->conn, e))
+	if (!pg_open(u->dsn, u->password_env, u->password_file, "the upstream, for the ledger's anchor", &u->conn, e))
 		return false;
 	(void)done(PQexec(u->conn, "SET client_min_messages = error; SET synchronous_commit = on; SET lock_timeout = '30s'"));
 	(void)done(PQexec(u->conn, u->create)); /* may lack the right: then the table must be there */
@@ -60,10 +59,14 @@ static bool enter(struct anchor *a, struct anchored *out, struct error *e)
 	struct upstream_anchor *u = of(a);
 	const char *const values[] = { u->collaboration };
 
-	if (!connect_anchor(u, e))
-		return false;
+	bool ok = false;
+	for (int i = 0; !ok && i < 2; i++) { /* a connection that has died shows only when it is used */
+		if (!connect_anchor(u, e))
+			return false;
+		ok = done(PQexec(u->conn, "BEGIN ISOLATION LEVEL READ COMMITTED"));
+	}
 	/* an empty note stands for none: so there is always a row to lock */
-	bool ok = done(PQexec(u->conn, "BEGIN ISOLATION LEVEL READ COMMITTED")) && done(PQexecParams(u->conn, u->insert, 1, NULL, values, NULL, NULL, 0));
+	ok = ok && done(PQexecParams(u->conn, u->insert, 1, NULL, values, NULL, NULL, 0));
 	PGresult *r = ok ? PQexecParams(u->conn, u->lock, 1, NULL, values, NULL, NULL, 0) : NULL;
 	ok = r && PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1;
 	if (!ok) {
@@ -98,6 +101,9 @@ static void close_upstream(struct anchor *a)
 
 	leave(a);
 	PQfinish(u->conn);
+	mem_free(u->dsn);
+	mem_free(u->password_env);
+	mem_free(u->password_file);
 	mem_free(u->collaboration);
 	mem_free(u->create);
 	mem_free(u->insert);
@@ -129,19 +135,23 @@ bool anchor_upstream_open(const struct policy *p, struct anchor **out, struct er
 	if (!u)
 		return fail_memory(e);
 	u->base.ops = &ops;
-	u->upstream = &p->upstream;
 	wr_init_heap(&w, sizeof(u->base.name));
 	wr_sql_name(&w, p->ledger.anchor_schema);
 	wr_str(&w, ".");
 	wr_sql_name(&w, p->ledger.anchor_table);
 	(void)snprintf(u->base.name, sizeof(u->base.name), "%s", wr_text(&w));
 	wr_free(&w);
+	const struct policy_upstream *up = &p->upstream;
+	u->dsn = mem_strdup(up->dsn);
+	u->password_env = up->password_env ? mem_strdup(up->password_env) : NULL;
+	u->password_file = up->password_file ? mem_strdup(up->password_file) : NULL;
 	u->collaboration = mem_strdup(p->collaboration);
+	bool whole = u->dsn && (u->password_env || !up->password_env) && (u->password_file || !up->password_file) && u->collaboration;
 	u->create = statement("CREATE TABLE IF NOT EXISTS ", u->base.name, " (collaboration text PRIMARY KEY, note text NOT NULL)");
 	u->insert = statement("INSERT INTO ", u->base.name, " VALUES ($1, '') ON CONFLICT DO NOTHING");
 	u->lock = statement("SELECT note FROM ", u->base.name, " WHERE collaboration = $1 FOR UPDATE");
 	u->update = statement("UPDATE ", u->base.name, " SET note = $2 WHERE collaboration = $1");
-	if (!u->collaboration || !u->create || !u->insert || !u->lock || !u->update) {
+	if (!whole || !u->create || !u->insert || !u->lock || !u->update) {
 		close_upstream(&u->base);
 		return fail_memory(e);
 	}

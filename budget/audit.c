@@ -78,9 +78,13 @@ bool audit_segment_make(struct audit *a, uint64_t segment, const struct audit_he
 
 void audit_note_answer(struct audit *a, const struct audit_record *r)
 {
+	const uint64_t entry = audit_find_number(r, AUDIT_FIELD_LEDGER_ENTRY);
 	struct audit_answer made = { .query = audit_find_number(r, AUDIT_FIELD_LEDGER_QUERY), .mark = { .sequence = r->sequence } };
 
+	a->noted = entry ? entry : a->noted;
 	if (r->event != AUDIT_ANSWERED || made.query == 0)
+		return;
+	if (made.query < a->answers[made.query % AUDIT_ANSWERS].query) /* older segments are read last */
 		return;
 	made.statement = audit_find_number(r, AUDIT_FIELD_STATEMENT);
 	mem_copy(made.mark.hash, r->hash, SHA256_SIZE);
@@ -102,7 +106,7 @@ static void set_broken(struct audit *a, int why)
 static bool rotate(struct audit *a, struct error *e)
 {
 	struct audit_header h = { .first = a->last + 1 };
-	int fd;
+	int fd = -1;
 
 	if (fdatasync(a->fd) != 0) {
 		set_broken(a, errno);
@@ -213,6 +217,14 @@ static void sync_once(struct audit *a)
 	else if (a->durable < up_to)
 		a->durable = up_to;
 	pthread_cond_broadcast(&a->synced);
+}
+
+uint64_t audit_noted(struct audit *a)
+{
+	pthread_mutex_lock(&a->lock);
+	uint64_t noted = a->noted;
+	pthread_mutex_unlock(&a->lock);
+	return noted;
 }
 
 bool audit_commit(struct audit *a, uint64_t sequence, struct error *e)

@@ -28,6 +28,14 @@ struct audit_options {
 /* Opens or creates (0700).  ERR_AUDIT with what to do: in use by another process, damaged, shorter than its checkpoint; ERR_CRYPTO for the key. */
 MUST_CHECK bool audit_open(const struct audit_options *o, struct audit **out, struct error *e);
 
+/*
+ * From now on calls news(ctx) about once a second, from the log's own thread, until audit_close.  Once, before others use the log.
+ */
+void audit_watch(struct audit *a, void (*news)(void *ctx), void *ctx);
+
+/* The last ledger_entry field in the log; 0: none. */
+uint64_t audit_noted(struct audit *a);
+
 /* Notes the end, signs a last checkpoint.  NULL is fine. */
 void audit_close(struct audit *a);
 

@@ -96,8 +96,11 @@ static void *keep(void *arg)
 			break;
 		bool due = checkpoint_due(a), lag = a->durable < a->last && !a->broken;
 		uint64_t last = a->last;
+		void (*news)(void *ctx) = a->news;
 		pthread_mutex_unlock(&a->lock);
 		e = ERROR_INIT;
+		if (news)
+			news(a->news_ctx);
 		bool ok = due ? audit_checkpoint_now(a, &e) : !lag || audit_commit(a, last, &e);
 		if (!ok && !failed)
 			log_error("audit log", &e);
@@ -106,6 +109,14 @@ static void *keep(void *arg)
 	}
 	pthread_mutex_unlock(&a->lock);
 	return NULL;
+}
+
+void audit_watch(struct audit *a, void (*news)(void *ctx), void *ctx)
+{
+	pthread_mutex_lock(&a->lock);
+	a->news = news;
+	a->news_ctx = ctx;
+	pthread_mutex_unlock(&a->lock);
 }
 
 bool audit_keeper_start(struct audit *a, struct error *e)

@@ -150,6 +150,25 @@ static bool resume(struct audit *a, const char *path, struct audit_reader *r, st
 	return true;
 }
 
+/* Where no ledger_entry stands in the last segments, one of those before them has it: the first record but two of a log. */
+static bool look_back(struct audit *a, struct error *e)
+{
+	for (uint64_t segment = a->segment - 1; segment-- > 1 && a->noted == 0;) {
+		struct claim none = { 0 };
+		char path[AUDIT_PATH_MAX];
+		struct audit_reader r;
+		if (!audit_segment_path(a->dir, segment, path, e))
+			return false;
+		enum audit_step step = audit_reader_open(&r, path, e);
+		if (step == AUDIT_STEP_RECORD)
+			step = scan(a, &r, &none);
+		audit_reader_close(&r);
+		if (step != AUDIT_STEP_END)
+			return step != AUDIT_STEP_FAILED && audit_damaged(e, a->dir, "is damaged before its last segment");
+	}
+	return true;
+}
+
 static bool open_last(struct audit *a, const uint64_t *segments, size_t n, struct claim *c, struct audit_torn *torn, struct error *e)
 {
 	char path[AUDIT_PATH_MAX];
@@ -164,7 +183,7 @@ static bool open_last(struct audit *a, const uint64_t *segments, size_t n, struc
 	bool ok = step == AUDIT_STEP_RECORD || (step != AUDIT_STEP_FAILED && audit_damaged(e, a->dir, "has a last segment without a header"));
 	ok = ok && (n < 2 || scan_previous(a, a->segment - 1, &r.header, c, e)) && resume(a, path, &r, c, torn, e);
 	audit_reader_close(&r);
-	return ok;
+	return ok && (a->segment < 3 || look_back(a, e));
 }
 
 static bool create_first(struct audit *a, const struct rng *random, const struct claim *c, struct error *e)

@@ -27,6 +27,8 @@ struct audit {
 	pthread_cond_t synced, wake;
 	pthread_t keeper;
 	bool keeper_runs, stop;
+	void (*news)(void *ctx); /* NULL: none */
+	void *news_ctx;
 
 	int fd;
 	uint64_t segment, size;  /* of the segment that is written */
@@ -36,6 +38,7 @@ struct audit {
 	int broken;              /* errno; 0: good */
 	struct wr record;
 
+	uint64_t noted;          /* last ledger_entry field; 0: none */
 	uint64_t checkpointed;
 	int64_t checkpoint_time; /* monotonic nanos */
 
@@ -55,7 +58,7 @@ MUST_CHECK bool audit_mend(struct audit *a, enum audit_step step, const struct a
 /* ERR_AUDIT: the log cannot be gone on with. */
 bool audit_damaged(struct error *e, const char *dir, const char *what);
 
-/* Keeps where an answer is, if the record is one; under the lock, or before there are threads. */
+/* Keeps where an answer is, if the record is one, and the last ledger_entry; under the lock, or before there are threads. */
 void audit_note_answer(struct audit *a, const struct audit_record *r);
 
 /* Makes the file of a segment, with its header, on disk; *fd is open for writing. */

@@ -27,7 +27,7 @@ static bool gather(void *ctx, const struct entry *x)
 bool account_load(struct store *s, const struct policy_budget *b, struct wall_time at, struct account_state *out, struct error *e)
 {
 	char relation[RELATION_MAX];
-	const struct window w = window_at(b->refresh, at);
+	const struct window w = window_at(b->refresh, b->refresh_day, at);
 	const struct account_key key = { b->owner, relation, b->analyst };
 	struct gathering g = { .key = &key, .window = &w };
 	struct spent spent;
@@ -142,7 +142,7 @@ static bool commit_once(struct ledger *l, const struct anchored *note, struct re
 static bool commit_all(struct ledger *l, struct request *first, struct error *e)
 {
 	struct anchored note = { 0 };
-	struct head head;
+	struct head head = { 0 };
 	bool ok = false, stands = false;
 
 	if (l->anchor && !anchor_enter(l->anchor, &note, e))

@@ -42,7 +42,7 @@ static bool failed(struct postgres_db *p, const PGresult *r, struct error *e)
 static bool finish(struct postgres_db *p, PGresult *r, struct error *e)
 {
 	ExecStatusType st = PQresultStatus(r);
-	bool ok = st == PGRES_COMMAND_OK || st == PGRES_TUPLES_OK ? true : failed(p, r, e);
+	bool ok = st == PGRES_COMMAND_OK || st == PGRES_TUPLES_OK || st == PGRES_EMPTY_QUERY ? true : failed(p, r, e);
 
 	PQclear(r);
 	return ok;
@@ -74,11 +74,19 @@ static bool ready(struct postgres_db *p, struct error *e)
  */
 static bool begin(struct db *d, bool write, struct error *e)
 {
+	const char *sql = write ? "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE; LOCK TABLE ledger IN SHARE ROW EXCLUSIVE MODE"
+				: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
 	d->again = false;
-	return ready(of(d), e) && run(d,
-				      write ? "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE; LOCK TABLE ledger IN SHARE ROW EXCLUSIVE MODE"
-					    : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-				      e);
+	for (int i = 0; i < 2; i++) { /* a server that was started again shows only when it is spoken to; nothing has been done yet */
+		if (!ready(of(d), e))
+			return false;
+		if (run(d, sql, e))
+			return true;
+		if (PQstatus(of(d)->conn) == CONNECTION_OK)
+			return false;
+	}
+	return false;
 }
 
 static bool commit(struct db *d, struct error *e)
@@ -155,6 +163,14 @@ static bool prepare(struct postgres_db *p, int statement, const char *name, stru
 	return true;
 }
 
+/* For a statement outside of a transaction: asks once whether the server is still there. */
+static bool alive(struct postgres_db *p, struct error *e)
+{
+	struct error ignored;
+
+	return ready(p, e) && (run(&p->base, "", &ignored) || ready(p, e));
+}
+
 static bool query(struct db *d, int statement, const struct db_value *values, size_t n, db_each *each, void *ctx, struct error *e)
 {
 	struct postgres_db *p = of(d);
@@ -165,7 +181,7 @@ static bool query(struct db *d, int statement, const struct db_value *values, si
 
 	BUG_IF(n > VALUES_MAX);
 	(void)snprintf(name, sizeof(name), "s%d", statement);
-	if (PQtransactionStatus(p->conn) == PQTRANS_IDLE && !ready(p, e)) /* a lone reading statement */
+	if (PQtransactionStatus(p->conn) != PQTRANS_INTRANS && !alive(p, e)) /* a lone reading statement */
 		return false;
 	if (!prepare(p, statement, name, e))
 		return false;

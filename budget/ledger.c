@@ -1,5 +1,6 @@
 #include "budget/ledger.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "budget/ledger_parts.h"
 
@@ -45,6 +46,18 @@ void ledger_close(struct ledger *l)
 	mem_free(l);
 }
 
+/* An analyst learns that the ledger is out of use, not where it is kept; the operator's log has the rest. */
+static void tell_analyst(const struct error *from, struct error *e)
+{
+	*e = *from;
+	if (from->code != ERR_LEDGER && from->code != ERR_DISK_FULL)
+		return;
+	log_event(LOG_ERROR, "charge refused by the ledger", LOG_TEXT("message", from->message), LOG_TEXT("detail", from->detail), LOG_TEXT("hint", from->hint));
+	fail(e, from->code, from->code == ERR_DISK_FULL ? "the ledger could not be written: the disk is full" : "the ledger cannot be used");
+	error_detail(e, "Nothing was run.");
+	error_hint(e, "Tell the operator: the proxy's log says what happened.");
+}
+
 bool ledger_charge(struct ledger *l, const struct charges *charges, const struct ledger_entry *entry, int64_t *query_id, struct error *e)
 {
 	struct request r = { .charges = charges, .entry = entry };
@@ -53,7 +66,7 @@ bool ledger_charge(struct ledger *l, const struct charges *charges, const struct
 	if (r.ok)
 		*query_id = r.query_id;
 	else
-		*e = r.e;
+		tell_analyst(&r.e, e);
 	return r.ok;
 }
 
@@ -70,7 +83,7 @@ bool ledger_order(struct ledger *l, const struct ledger_order *order, struct err
 bool ledger_state(struct ledger *l, const struct policy_budget *b, struct account_state *out, struct error *e)
 {
 	struct wall_time at = clock_now(&l->clock);
-	struct head head;
+	struct head head = { 0 };
 
 	(void)pthread_mutex_lock(&l->read_lock);
 	bool ok = store_head(&l->read, &head, e) && account_load(&l->read, b, at.micros < head.at.micros ? head.at : at, out, e);

@@ -56,7 +56,7 @@ static bool recover(struct store *s, struct anchor *a, const struct clock *clock
 {
 	const struct db_ops *ops = s->db->ops;
 	struct anchored note = { 0 };
-	struct head head;
+	struct head head = { 0 };
 
 	if (a && !anchor_enter(a, &note, e))
 		return false;

@@ -81,7 +81,7 @@ static bool from_version_1(struct store *s, struct error *e)
 {
 	uint8_t id[LEDGER_ID_SIZE];
 	struct rng rng = random_system();
-	struct head head;
+	struct head head = { 0 };
 	struct wr w;
 
 	if (!rng.fill(rng.ctx, id, sizeof(id)))

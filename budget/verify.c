@@ -25,7 +25,7 @@ static bool same_spent(const struct spent *a, const struct spent *b)
 static bool verify_in(struct store *s, struct error *e)
 {
 	struct replay r = { 0 };
-	struct head head;
+	struct head head = { 0 };
 	int64_t wrong;
 	char why[120];
 
@@ -102,7 +102,7 @@ bool anchor_establish(struct store *s, struct anchor *a, struct error *e)
 {
 	const struct db_ops *ops = s->db->ops;
 	struct anchored note = { 0 };
-	struct head head;
+	struct head head = { 0 };
 
 	if (a && !anchor_enter(a, &note, e))
 		return false;

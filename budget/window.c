@@ -1,10 +1,11 @@
 #include "budget/window.h"
 
-struct window window_at(enum refresh refresh, struct wall_time now)
+struct window window_at(enum refresh refresh, int day_of, struct wall_time now)
 {
 	const int64_t day = INT64_C(86400) * 1000000;
 	struct civil c = civil_from_wall(now);
 	struct window w = { { 0 }, { 0 } };
+	const int first = day_of > 0 ? day_of : 1;
 
 	c.hour = c.minute = c.second = 0;
 	switch (refresh) {
@@ -15,11 +16,15 @@ struct window window_at(enum refresh refresh, struct wall_time now)
 		w.end.micros = w.start.micros + day;
 		break;
 	case REFRESH_WEEKLY:
-		w.start.micros = wall_from_civil(c).micros - day * ((c.weekday + 6) % 7);
+		w.start.micros = wall_from_civil(c).micros - day * ((c.weekday + 7 - first % 7) % 7);
 		w.end.micros = w.start.micros + 7 * day;
 		break;
 	case REFRESH_MONTHLY:
-		c.day = 1;
+		if (c.day < first) { /* the window began in the month before */
+			c.year -= c.month == 1;
+			c.month = c.month == 1 ? 12 : c.month - 1;
+		}
+		c.day = first;
 		w.start = wall_from_civil(c);
 		c.year += c.month == 12;
 		c.month = c.month % 12 + 1;

@@ -8,6 +8,7 @@ struct released {
 	size_t n_rows, n_columns, cap;
 	const char **cells;
 	i128 *bounds; /* of each value */
+	size_t n_values;
 };
 
 struct making {
@@ -117,6 +118,7 @@ static bool choose_bounds(struct making *m, struct error *e)
 
 	m->chosen = arena_array(m->arena, s->n_values + 1, size_t);
 	m->out->bounds = arena_array(m->arena, s->n_values + 1, i128);
+	m->out->n_values = s->n_values;
 	if (!m->chosen || !m->out->bounds)
 		return fail_memory(e);
 	for (size_t i = 0; i < s->n_values; i++) {
@@ -447,6 +449,26 @@ void released_put(const struct released *r, struct wr *w)
 		if (r->cells[i])
 			wr_cstr(w, r->cells[i]);
 	}
+	wr_u64(w, r->n_values);
+	for (size_t i = 0; i < r->n_values; i++) {
+		wr_u64(w, (uint64_t)((u128)r->bounds[i] >> 64));
+		wr_u64(w, (uint64_t)(u128)r->bounds[i]);
+	}
+}
+
+static bool get_bounds(struct rd *in, struct arena *a, struct released *r)
+{
+	uint64_t n = rd_u64(in);
+
+	if (in->bad || n > r->n_columns)
+		return false;
+	r->n_values = n;
+	r->bounds = arena_array(a, n + 1, i128);
+	for (size_t i = 0; r->bounds && i < n; i++) {
+		u128 high = rd_u64(in);
+		r->bounds[i] = (i128)(high << 64 | rd_u64(in));
+	}
+	return r->bounds && !in->bad;
 }
 
 bool released_get(struct rd *in, struct arena *a, const struct released **out)
@@ -468,7 +490,7 @@ bool released_get(struct rd *in, struct arena *a, const struct released **out)
 			return false;
 	}
 	*r = (struct released){ .n_rows = rows, .n_columns = columns, .cap = rows, .cells = cells };
-	if (in->bad)
+	if (in->bad || !get_bounds(in, a, r))
 		return false;
 	*out = r;
 	return true;
@@ -492,6 +514,6 @@ const char *released_cell(const struct released *r, size_t row, size_t column)
 
 i128 released_bound(const struct released *r, size_t value)
 {
-	BUG_IF(value >= r->n_columns);
+	BUG_IF(value >= r->n_values);
 	return r->bounds[value];
 }

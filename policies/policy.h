@@ -197,6 +197,7 @@ struct policy_budget {
 	struct delta query_max_delta;
 	enum accounting accounting;
 	enum refresh refresh;
+	int refresh_day; /* weekly: 1 Monday .. 7 Sunday; monthly: 1..28; 0 is taken as 1 */
 	const struct policy_budget *together; /* the budget of all analysts of this table together (analyst "*"), or NULL */
 };
 

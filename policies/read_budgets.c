@@ -96,11 +96,30 @@ static void read_analyst(struct reader *r, const struct yaml_node *n, struct pol
 		report_error(r->report, READ_AT(n), "", "member \"%s\" lacks the ability query", b->analyst);
 }
 
+/* none, daily, weekly, monthly; or { weekly: friday }, { monthly: 15 }. */
+static void read_refresh(struct reader *r, const struct yaml_node *n, struct policy_budget *b)
+{
+	static const char *const windows[] = { "none", "daily", "weekly", "monthly" };
+	static const char *const keys[] = { "weekly", "monthly" };
+	static const char *const days[] = { "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday" };
+
+	b->refresh_day = 1;
+	if (!n || n->kind != YAML_MAP) {
+		b->refresh = (enum refresh)read_choice(r, n, "refresh", windows, ARRAY_LEN(windows), 0);
+		return;
+	}
+	read_known(r, n, "refresh", keys, ARRAY_LEN(keys), NULL);
+	const struct yaml_node *weekly = read_get(n, "weekly"), *monthly = read_get(n, "monthly");
+	if ((weekly != NULL) == (monthly != NULL))
+		report_error(r->report, READ_AT(n), "for example refresh: { monthly: 15 }", "refresh takes either weekly or monthly");
+	b->refresh = weekly ? REFRESH_WEEKLY : REFRESH_MONTHLY;
+	b->refresh_day = weekly ? read_choice(r, weekly, "weekly", days, ARRAY_LEN(days), 0) + 1 : (int)read_int(r, monthly, "monthly", 1, 28, 1);
+}
+
 static void read_budget(struct reader *r, const struct yaml_node *n, struct policy_budget *b)
 {
 	static const char *const keys[] = { "owner", "table", "analyst", "epsilon", "delta", "per_query", "refresh", "accounting" };
 	static const char *const methods[] = { "pure", "zcdp", "approx" };
-	static const char *const windows[] = { "none", "daily", "weekly", "monthly" };
 
 	*b = (struct policy_budget){ .owner = "?", .schema = "?", .table = "?", .analyst = "?", .epsilon = { EPS_ONE } };
 	if (!read_is(r, n, YAML_MAP, "a budget"))
@@ -116,7 +135,7 @@ static void read_budget(struct reader *r, const struct yaml_node *n, struct poli
 	read_eps(r, read_need(r, n, "epsilon", "a budget"), "epsilon", &b->epsilon);
 	read_delta(r, read_get(n, "delta"), "delta", &b->delta);
 	b->accounting = (enum accounting)read_choice(r, read_get(n, "accounting"), "accounting", methods, ARRAY_LEN(methods), 0);
-	b->refresh = (enum refresh)read_choice(r, read_get(n, "refresh"), "refresh", windows, ARRAY_LEN(windows), 0);
+	read_refresh(r, read_get(n, "refresh"), b);
 	if (b->accounting == ACCOUNTING_ZCDP && b->delta.atto == 0)
 		report_error(r->report, READ_AT(n), "for example delta: 1e-6", "accounting zcdp needs a delta above 0");
 	read_per_query(r, read_get(n, "per_query"), b);

@@ -17,7 +17,7 @@
 
 enum { EXIT_NOT_AUDITED = 5 };
 enum { TRIALS_LAPLACE = 24000, TRIALS_GAUSSIAN = 40000, CELLS_MAX = 4000000 };
-enum { LONE_STATEMENTS = 40 }; /* their delta adds up to 0.4: a budget cannot have more than 1, and half of it pays the conversion of zCDP */
+enum { LONE_STATEMENTS = 60 }; /* each takes a good part of what an account may hold of delta */
 
 #define ERROR_ALL 0.05 /* that any bound of one run is wrong */
 

@@ -14,7 +14,7 @@ bool psi_trail_open(struct psi_trail *t, struct psi_account *account, struct err
 					 .random = random_system() };
 
 	t->account = account;
-	return audit_open(&o, &t->log, e) && trail_policy(t->log, p, e);
+	return audit_open(&o, &t->log, e) && trail_policy(t->log, p, -1, e);
 }
 
 void psi_trail_close(struct psi_trail *t)

@@ -20,6 +20,7 @@
 
 struct options {
 	const char *policy, *ready_file;
+	const char *audit; /* of --audit; NULL: the policy's */
 	const char *host; /* of --listen; NULL: the policy's */
 	size_t host_length;
 	int port;
@@ -55,10 +56,10 @@ static bool read_level(const char *text, enum log_level *out)
 /* EXIT_DONE when they can be used. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-	enum { OPT_LISTEN = 256, OPT_READY, OPT_LEVEL, OPT_HELP };
+	enum { OPT_LISTEN = 256, OPT_READY, OPT_LEVEL, OPT_AUDIT, OPT_HELP };
 	static const struct option known[] = { { "config", required_argument, NULL, 'c' },	{ "listen", required_argument, NULL, OPT_LISTEN },
 					       { "ready-file", required_argument, NULL, OPT_READY }, { "log-level", required_argument, NULL, OPT_LEVEL },
-					       { "help", no_argument, NULL, OPT_HELP },		{ 0 } };
+					       { "audit", required_argument, NULL, OPT_AUDIT }, { "help", no_argument, NULL, OPT_HELP },		{ 0 } };
 
 	*o = (struct options){ .level = LOG_INFO };
 	for (int c; (c = getopt_long(argc, argv, "c:", known, NULL)) != -1;) {
@@ -72,6 +73,9 @@ static int read_options(int argc, char **argv, struct options *o)
 			break;
 		case OPT_READY:
 			o->ready_file = optarg;
+			break;
+		case OPT_AUDIT:
+			o->audit = optarg;
 			break;
 		case OPT_LEVEL:
 			ok = read_level(optarg, &o->level);
@@ -269,6 +273,12 @@ static bool serve(struct snapshot *s, const struct options *o, struct error *e)
 		p->server.listen_host = arena_copy(&s->arena, o->host, o->host_length);
 		p->server.listen_port = o->port;
 		if (!p->server.listen_host)
+			return fail_memory(e);
+	}
+	if (o->audit) {
+		p->audit.path = o->audit;
+		p->audit.checkpoint_file = arena_printf(&s->arena, "%s/checkpoint", o->audit);
+		if (!p->audit.checkpoint_file)
 			return fail_memory(e);
 	}
 	s->policy = p;

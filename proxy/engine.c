@@ -11,7 +11,8 @@ static bool open_audit(struct engine *g, const struct policy *p, struct error *e
 	const struct audit_options o = { .policy = &p->audit, .collaboration = p->collaboration, .version = NOISEGATE_VERSION, .clock = g->clock,
 					 .random = g->random };
 
-	return audit_open(&o, &g->audit, e) && trail_policy(g->audit, p, e);
+	return audit_open(&o, &g->audit, e) && budget_watch_start(&g->budget_watch, g->ledger, g->audit, e) &&
+	       trail_policy(g->audit, p, g->budget_watch.seen, e);
 }
 
 static bool open_answers(struct engine *g, const struct policy_answers *p, struct error *e)
@@ -45,12 +46,23 @@ void engine_close(struct engine *g)
 		return;
 	sidecar_close(g->sidecar);
 	upstream_close(g->upstream);
+	audit_close(g->audit); /* its thread looks into the ledger */
 	answers_close(g->answers);
 	ledger_close(g->ledger);
-	audit_close(g->audit);
 	pthread_mutex_destroy(&g->logins.lock);
 	snapshot_drop(g->policy);
 	mem_free(g);
+}
+
+bool engine_use_ledger(struct engine *g, const char *path, struct error *e)
+{
+	struct ledger *other = NULL;
+
+	if (!ledger_open(path, &g->clock, &other, e))
+		return false;
+	ledger_close(g->ledger);
+	g->ledger = other;
+	return true;
 }
 
 struct snapshot *engine_policy(struct engine *g)

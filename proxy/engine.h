@@ -18,6 +18,12 @@ struct engine;
 MUST_CHECK bool engine_open(struct snapshot *policy, struct engine **out, struct error *e);
 void engine_close(struct engine *g); /* waits for nothing: stop sessions first; stops the sidecar and removes its directory */
 
+/*
+ * Charges go to this ledger from now on; the one before is closed, its file stays.  For the audit of the guarantee, whose ledgers are throw-away; no
+ * statement may run meanwhile.  The old one stays in use when it fails.
+ */
+MUST_CHECK bool engine_use_ledger(struct engine *g, const char *path, struct error *e);
+
 struct snapshot *engine_policy(struct engine *g); /* a new reference: snapshot_drop it */
 
 /* What ParameterStatus reports: the sidecar's server_version ("15.18 (...)") and server_version_num. */

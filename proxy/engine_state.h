@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "budget/answers.h"
 #include "budget/ledger.h"
+#include "proxy/budget_watch.h"
 #include "proxy/engine.h"
 #include "proxy/sidecar.h"
 #include "proxy/trail.h"
@@ -15,6 +16,7 @@ struct engine {
 	struct ledger *ledger;
 	struct audit *audit;
 	struct login_meter logins;
+	struct budget_watch budget_watch;
 	struct answers *answers; /* NULL: repeats are charged */
 	struct upstream *upstream;
 	struct sidecar *sidecar;

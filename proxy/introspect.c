@@ -130,6 +130,20 @@ static void put_names(struct wr *w, const struct policy_table *t, const char *fi
 	}
 }
 
+static void put_sealing(struct wr *w, const struct policy_table *t, struct wr *v)
+{
+	for (size_t i = 0; i < t->n_columns; i++) {
+		if (!t->columns[i].searched)
+			continue;
+		wr_fmt(v, "%s: terms of %u bits", t->columns[i].name, t->columns[i].bits);
+		put_rule(w, t, "beacons", v);
+	}
+	if (t->overlap > 0) {
+		wr_fmt(v, "joined with another owner's table: at least %lld shared units, by a noised count", (long long)t->overlap);
+		put_rule(w, t, "overlap", v);
+	}
+}
+
 static void put_rules(struct wr *w, const struct policy_table *t)
 {
 	struct wr v;
@@ -140,6 +154,7 @@ static void put_rules(struct wr *w, const struct policy_table *t)
 	if (t->aggregation.restricts)
 		put_aggregation(w, t, &v);
 	put_minimums(w, t, &v);
+	put_sealing(w, t, &v);
 	if (t->rule == RULE_LIST) {
 		put_set(w, t, "columns", &t->list.columns, &v);
 		put_set(w, t, "joins", &t->list.joins, &v);
@@ -234,13 +249,13 @@ static void put_budget(struct wr *w, const struct policy_budget *b, const struct
 	wr_str(w, ",\"owner\":");
 	wr_json(w, b->owner);
 	wr_fmt(w, ",\"accounting\":\"%s\",\"epsilon_limit\":", accounting_name(b->accounting));
-	eps_put(w, b->epsilon);
+	eps_put(w, st->epsilon_limit);
 	wr_str(w, ",\"epsilon_spent\":");
 	eps_put(w, st->epsilon_reported);
 	wr_str(w, ",\"epsilon_remaining\":");
 	eps_put(w, st->epsilon_remaining);
 	wr_str(w, ",\"delta_limit\":");
-	delta_put(w, b->delta);
+	delta_put(w, st->delta_whole);
 	wr_str(w, ",\"delta_spent\":");
 	delta_put(w, st->delta);
 	wr_fmt(w, ",\"queries\":%lld,\"refresh\":\"%s\",\"window_end\":", (long long)st->queries, refreshes[b->refresh]);

@@ -81,13 +81,13 @@ static void put_price(struct wr *w, const struct plan_charge *c)
 }
 
 /* Epsilon left of the limit, rounded down to four digits: never more than there is. */
-static void put_left(struct wr *w, const struct account_state *st, const struct policy_budget *b)
+static void put_left(struct wr *w, const struct account_state *st)
 {
 	struct eps left = { .pico = st->epsilon_remaining.pico / 100000000 * 100000000 };
 
 	eps_put(w, left);
 	wr_str(w, " of ");
-	eps_put(w, b->epsilon);
+	eps_put(w, st->epsilon_limit);
 }
 
 bool notice_noise(const struct plan *plan, const struct released *const *released, double confidence, struct ledger *l, struct arena *a,
@@ -106,7 +106,7 @@ bool notice_noise(const struct plan *plan, const struct released *const *release
 		if (!ledger_state(l, plan->charges[i].budget, &st, &ignored))
 			continue;
 		wr_str(&w, " (epsilon ");
-		put_left(&w, &st, plan->charges[i].budget);
+		put_left(&w, &st);
 		wr_str(&w, " remains)");
 	}
 	if (plan->n_charges == 0)
@@ -128,7 +128,7 @@ bool notice_remaining(const struct plan *plan, struct ledger *l, struct arena *a
 			return false;
 		wr_init(&w, a, NOTICE_BYTES_MAX);
 		wr_fmt(&w, "Budget of %s.%s for \"%s\": epsilon ", b->schema, b->table, b->analyst);
-		put_left(&w, &st, b);
+		put_left(&w, &st);
 		wr_fmt(&w, " remains after %lld queries", (long long)st.queries);
 		if (st.window_end.micros) {
 			wall_text(st.window_end, end);

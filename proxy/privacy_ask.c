@@ -20,7 +20,9 @@ struct asking {
 	size_t enough;
 	int64_t until;
 	struct answers *answers;
-	pthread_mutex_t lock; /* guards answers and error */
+	pthread_mutex_t lock; /* guards what follows, and answers */
+	size_t quota[SIDES];  /* statements until the ledgers are renewed */
+	bool done[SIDES];
 	struct error error;
 };
 
@@ -72,30 +74,40 @@ static bool keep(struct asking *a, enum world_side side, const PGresult *r)
 	return true;
 }
 
-static bool take(struct asking *a, enum world_side side, PGresult *r)
+static void take(struct asking *a, enum world_side side, PGresult *r)
 {
 	const char *said = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
 
 	pthread_mutex_lock(&a->lock);
-	bool more = PQresultStatus(r) == PGRES_TUPLES_OK;
-	if (!more)
+	if (PQresultStatus(r) != PGRES_TUPLES_OK)
 		fail(&a->error, ERR_WRONG_STATE, "a query of the audit failed: %.120s", said ? said : "no answer");
-	else
-		more = keep(a, side, r);
-	more = more && a->error.code == ERR_NONE;
+	else if (!keep(a, side, r))
+		a->done[side] = true;
 	pthread_mutex_unlock(&a->lock);
 	PQclear(r);
-	return more;
+}
+
+/* One more statement may run. */
+static bool may_ask(struct asking *a, enum world_side side)
+{
+	pthread_mutex_lock(&a->lock);
+	const bool may = a->error.code == ERR_NONE && !a->done[side] && a->quota[side] > 0;
+	a->quota[side] -= may;
+	pthread_mutex_unlock(&a->lock);
+	return may;
 }
 
 static void *ask(void *arg)
 {
 	struct asker *k = arg;
-	bool more = true;
 
-	while (more) {
-		PGresult *r = PQexec(k->pg, k->all->probe->sql);
-		more = take(k->all, k->side, r) && clock_monotonic().nanos < k->all->until;
+	while (may_ask(k->all, k->side)) {
+		take(k->all, k->side, PQexec(k->pg, k->all->probe->sql));
+		if (clock_monotonic().nanos >= k->all->until) {
+			pthread_mutex_lock(&k->all->lock);
+			k->all->done[k->side] = true;
+			pthread_mutex_unlock(&k->all->lock);
+		}
 	}
 	return NULL;
 }
@@ -119,36 +131,53 @@ static bool set(PGconn *pg, const struct probe *p, struct error *e)
 	return ok;
 }
 
+static bool connect_askers(struct world *w, struct asking *a, struct asker *askers, size_t n, struct error *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		askers[i] = (struct asker){ .all = a, .side = (enum world_side)(i % SIDES) };
+		if (!world_connect(w, askers[i].side, a->probe->analyst, &askers[i].pg, e) || !set(askers[i].pg, a->probe, e))
+			return false;
+	}
+	return true;
+}
+
+/* As many statements as the ledgers hold. */
+static bool ask_together(struct asking *a, struct asker *askers, size_t n, struct error *e)
+{
+	size_t started = 0;
+
+	while (started < n && pthread_create(&askers[started].thread, NULL, ask, &askers[started]) == 0)
+		started++;
+	for (size_t i = 0; i < started; i++)
+		(void)pthread_join(askers[i].thread, NULL);
+	if (started < n)
+		return fail_memory(e);
+	if (a->error.code != ERR_NONE)
+		*e = a->error;
+	return a->error.code == ERR_NONE;
+}
+
+/* How many statements fit one account. */
+static size_t quota_of(const struct probe *p)
+{
+	const double noise = p->gaussian ? WORLD_RHO / p->claimed : WORLD_EPSILON / p->claimed;
+	const double selection = p->claimed_delta > 0 ? WORLD_DELTA / p->claimed_delta : noise, least = noise < selection ? noise : selection;
+
+	return least < 1 ? 1 : (size_t)least;
+}
+
 static bool run_askers(struct world *w, struct asking *a, struct error *e)
 {
 	struct asker askers[SIDES * ASKERS] = { 0 };
-	bool ok = true;
-	size_t n = 0;
+	bool ok = connect_askers(w, a, askers, ARRAY_LEN(askers), e);
 
-	for (; ok && n < ARRAY_LEN(askers); n++) {
-		struct asker *k = &askers[n];
-		k->all = a;
-		k->side = (enum world_side)(n % SIDES);
-		ok = world_connect(w, k->side, a->probe->analyst, &k->pg, e) && set(k->pg, a->probe, e);
-		if (ok && pthread_create(&k->thread, NULL, ask, k) != 0)
-			ok = fail_memory(e);
-		if (!ok) {
-			PQfinish(k->pg);
-			pthread_mutex_lock(&a->lock);
-			if (a->error.code == ERR_NONE)
-				a->error = *e; /* the others stop */
-			pthread_mutex_unlock(&a->lock);
-			break;
-		}
+	while (ok && !(a->done[SIDE_PRESENT] && a->done[SIDE_ABSENT])) {
+		for (size_t i = 0; i < SIDES; i++)
+			a->quota[i] = quota_of(a->probe);
+		ok = world_renew(w, e) && ask_together(a, askers, ARRAY_LEN(askers), e);
 	}
-	for (size_t i = 0; i < n; i++) {
-		(void)pthread_join(askers[i].thread, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(askers); i++)
 		PQfinish(askers[i].pg);
-	}
-	if (ok && a->error.code != ERR_NONE) {
-		*e = a->error;
-		ok = false;
-	}
 	return ok;
 }
 

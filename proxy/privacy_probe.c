@@ -15,7 +15,7 @@ enum {
 #define EPSILON_GAUSSIAN EPS_ONE
 
 /* Of a statement about groups of one person: rare enough to be a delta, often enough to be counted. */
-#define PROBE_DELTA (DELTA_ONE / 100)
+#define PROBE_DELTA (DELTA_ONE / 1000)
 
 const char *probe_kind_name(enum probe_kind kind)
 {
@@ -72,15 +72,15 @@ static bool plan_of(struct arena *a, const struct policy *p, struct probe *probe
 	return probe->refused.code == ERR_NO_MEMORY ? fail_memory(e) : true;
 }
 
-/* The dearest account decides: what holds for it must hold for all. */
+/* The account that is charged least decides: the guarantee must hold for it too. */
 static void read_claim(struct probe *probe, const struct plan *plan)
 {
 	probe->gaussian = plan->blocks[0].figures.epsilon.pico == 0;
-	probe->claimed = eps_double(plan->price);
+	probe->claimed = probe->gaussian ? rho_double(plan->blocks[0].figures.rho) : eps_double(plan->price);
 	for (size_t i = 0; i < plan->n_charges; i++) {
 		const struct plan_charge *c = &plan->charges[i];
-		if (probe->gaussian)
-			probe->claimed = i == 0 || rho_double(c->rho) < probe->claimed ? rho_double(c->rho) : probe->claimed;
+		if (probe->gaussian && c->rho.pico > 0 && rho_double(c->rho) < probe->claimed)
+			probe->claimed = rho_double(c->rho);
 		probe->claimed_delta = i == 0 || delta_double(c->delta) < probe->claimed_delta ? delta_double(c->delta) : probe->claimed_delta;
 	}
 }
@@ -138,6 +138,7 @@ static void choose_trials(struct probe *p, size_t available)
 {
 	const size_t a_trial = p->spread * (p->rows * p->other_rows + p->background);
 
+	BUG_IF(a_trial == 0);
 	p->trials = least(available, PROBE_GROUPS_MAX + p->spread) / p->spread;
 	p->trials = least(p->trials, ROWS_MAX / a_trial + 1);
 	p->n_groups = p->trials * p->spread;

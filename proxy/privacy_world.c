@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "budget/account.h"
 #include "crypto/random.h"
 #include "crypto/scram.h"
 #include "policies/snapshot.h"
@@ -13,8 +14,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <unistd.h>
-
-enum { EPSILON_AMPLE = 1000000 };
 
 /* One side: the engine over its database, and the listener in front of it. */
 struct front {
@@ -29,6 +28,7 @@ struct front {
 struct world {
 	struct scratch postgres;
 	char home[128]; /* of the ledgers */
+	unsigned renewed;
 	char password[33];
 	struct front fronts[SIDES];
 };
@@ -68,10 +68,10 @@ static const struct policy_budget *make_budgets(struct arena *a, const struct po
 	for (size_t i = 0; budgets && i < p->n_budgets; i++) {
 		struct policy_budget *b = &budgets[i];
 		*b = p->budgets[i];
-		b->epsilon.pico = EPSILON_AMPLE * EPS_ONE;
+		b->epsilon.pico = ACCOUNT_EPSILON_MAX;
 		b->refresh = REFRESH_NONE;
 		if (b->delta.atto > 0) {
-			b->delta.atto = DELTA_ONE;
+			b->delta.atto = ACCOUNT_DELTA_MAX;
 			b->query_max_delta.atto = WORLD_DELTA_MAX;
 		}
 	}
@@ -88,6 +88,11 @@ static bool make_policy(struct world *w, enum world_side side, struct error *e)
 	*p = *s->policy;
 	p->ledger_path = arena_printf(&s->arena, "%s/%s.ledger", w->home, databases[side]);
 	const char *dsn = arena_printf(&s->arena, "host=%s port=5432 user=" SCRATCH_USER " dbname=%s", w->postgres.home.socket_dir, databases[side]);
+	p->ledger = (struct policy_ledger){ 0 }; /* a file, without an anchor */
+	p->answers = (struct policy_answers){ 0 }; /* every answer is drawn, and leaves when it is ready */
+	p->audit.path = arena_printf(&s->arena, "%s/%s.audit", w->home, databases[side]);
+	p->audit.checkpoint_file = arena_printf(&s->arena, "%s/%s.audit/checkpoint", w->home, databases[side]);
+	p->audit.sign_key = NULL;
 	p->upstream = (struct policy_upstream){ .dsn = dsn, .connections = 6, .statement_timeout_ms = 60000 };
 	p->server.listen_host = "127.0.0.1";
 	p->server.listen_port = 0;
@@ -99,7 +104,7 @@ static bool make_policy(struct world *w, enum world_side side, struct error *e)
 	p->budgets = make_budgets(&s->arena, s->policy);
 	if (!p->logins)
 		return false;
-	if (!p->ledger_path || !dsn || !p->budgets)
+	if (!p->ledger_path || !p->audit.path || !p->audit.checkpoint_file || !dsn || !p->budgets)
 		return fail_memory(e);
 	s->policy = p;
 	return true;
@@ -220,17 +225,32 @@ static void close_front(struct front *f)
 	snapshot_drop(f->policy);
 }
 
-/* A directory of files, ours alone. */
-static void remove_home(const char *path)
+/* Of a directory, ours alone: what does not begin with these letters; directories only when there are none. */
+static void empty_home(int fd, const char *but)
 {
-	DIR *d = path[0] ? opendir(path) : NULL;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
-	for (struct dirent *entry; d && (entry = readdir(d));)
-		(void)unlinkat(dirfd(d), entry->d_name, 0);
+	for (struct dirent *entry; d && (entry = readdir(d));) {
+		const bool dots = text_eq(entry->d_name, ".") || text_eq(entry->d_name, "..");
+		if (dots || (but && text_starts(entry->d_name, but)) || unlinkat(dirfd(d), entry->d_name, 0) == 0 || but)
+			continue;
+		empty_home(openat(dirfd(d), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), NULL);
+		(void)unlinkat(dirfd(d), entry->d_name, AT_REMOVEDIR);
+	}
 	if (d)
 		(void)closedir(d);
-	if (path[0])
-		(void)rmdir(path);
+}
+
+static int open_home(const struct world *w)
+{
+	return w->home[0] ? open(w->home, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+}
+
+static void remove_home(const struct world *w)
+{
+	empty_home(open_home(w), NULL);
+	if (w->home[0])
+		(void)rmdir(w->home);
 }
 
 void world_close(struct world *w)
@@ -240,7 +260,7 @@ void world_close(struct world *w)
 	for (size_t i = 0; i < SIDES; i++)
 		close_front(&w->fronts[i]);
 	scratch_stop(&w->postgres);
-	remove_home(w->home);
+	remove_home(w);
 	mem_free(w);
 }
 
@@ -274,5 +294,20 @@ bool world_connect(struct world *w, enum world_side side, const char *member, PG
 		return false;
 	}
 	*out = pg;
+	return true;
+}
+
+bool world_renew(struct world *w, struct error *e)
+{
+	char generation[32];
+
+	snprintf(generation, sizeof(generation), "%u-", ++w->renewed);
+	for (size_t i = 0; i < SIDES; i++) {
+		char path[200];
+		snprintf(path, sizeof(path), "%s/%s%s.ledger", w->home, generation, databases[i]);
+		if (!engine_use_ledger(w->fronts[i].engine, path, e))
+			return false;
+	}
+	empty_home(open_home(w), generation);
 	return true;
 }

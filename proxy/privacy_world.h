@@ -14,8 +14,13 @@
 
 enum world_side { SIDE_PRESENT, SIDE_ABSENT, SIDES };
 
+/* What one account can hold at most, whatever the policy says (budget/account.h), less a margin: world_renew before more is spent. */
+#define WORLD_EPSILON 900
+#define WORLD_RHO 600
+#define WORLD_DELTA 0.004
+
 /* The largest delta that one statement may spend here: a rare event must be seen often enough to be counted. */
-#define WORLD_DELTA_MAX (DELTA_ONE / 100)
+#define WORLD_DELTA_MAX (DELTA_ONE / 1000)
 
 struct world;
 
@@ -31,5 +36,8 @@ PGconn *world_database(struct world *w, enum world_side side);
 
 /* A new connection through the wire as a login of this member; the caller ends it with PQfinish. */
 MUST_CHECK bool world_connect(struct world *w, enum world_side side, const char *member, PGconn **out, struct error *e);
+
+/* Begins new ledgers: nothing is spent of any budget.  No statement may run meanwhile. */
+MUST_CHECK bool world_renew(struct world *w, struct error *e);
 
 #endif

@@ -305,7 +305,7 @@ void trail_login(struct audit *log, struct login_meter *m, const char *user, con
 	wr_free(&w);
 }
 
-bool trail_policy(struct audit *log, const struct policy *p, struct error *e)
+bool trail_policy(struct audit *log, const struct policy *p, int64_t ledger_entry, struct error *e)
 {
 	uint8_t hash[SHA256_SIZE];
 	struct wr w;
@@ -315,6 +315,8 @@ bool trail_policy(struct audit *log, const struct policy *p, struct error *e)
 	wr_init_heap(&w, 4096);
 	audit_put_text(&w, AUDIT_FIELD_COLLABORATION, p->collaboration);
 	audit_put_bytes(&w, AUDIT_FIELD_POLICY_HASH, hash, SHA256_SIZE);
+	if (ledger_entry >= 0)
+		audit_put_number(&w, AUDIT_FIELD_LEDGER_ENTRY, (uint64_t)ledger_entry);
 	bool ok = audit_append(log, AUDIT_POLICY, &w, NULL, e);
 	wr_free(&w);
 	return ok;

@@ -55,7 +55,7 @@ struct login_meter {
 
 void trail_login(struct audit *log, struct login_meter *m, const char *user, const char *member, const char *peer, bool accepted);
 
-/* The policy that is served from now on. */
-MUST_CHECK bool trail_policy(struct audit *log, const struct policy *p, struct error *e);
+/* The policy that is served from now on; ledger_entry: operators' decisions up to that one are in the log (proxy/budget_watch.h); -1: there is no ledger. */
+MUST_CHECK bool trail_policy(struct audit *log, const struct policy *p, int64_t ledger_entry, struct error *e);
 
 #endif

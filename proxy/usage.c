@@ -24,11 +24,12 @@ const char usage_text[] =
 	"Exit status: 0 done, 1 failed, 2 wrong usage, 3 a key was refused, 4 it was destroyed.\n";
 
 const char usage_serve_text[] =
-	"usage: noisegate serve -c POLICY [--listen HOST:PORT] [--ready-file FILE] [--log-level debug|info|warning|error]\n"
+	"usage: noisegate serve -c POLICY [--listen HOST:PORT] [--audit DIR] [--ready-file FILE] [--log-level debug|info|warning|error]\n"
 	"\n"
 	"Serves the collaboration of a policy until SIGTERM or SIGINT; a second signal ends it at once.\n"
 	"\n"
 	"  -c, --config POLICY      the policy file\n"
 	"  --listen HOST:PORT       instead of the policy's server.listen; port 0: any free one\n"
+	"  --audit DIR              instead of the policy's audit.path: of several proxies of a policy each needs a log of its own\n"
 	"  --ready-file FILE        write the port there when ready\n"
 	"  --log-level LEVEL        least level to log (info)\n";

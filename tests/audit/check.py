@@ -99,6 +99,16 @@ fl = {int(n): (name, kind.lower(), many == "1") for n, name, kind, many in re.fi
 check("docs/audit.md lists every event", len(ev) >= 14 and ev == verifier.EVENTS, ev.items() ^ verifier.EVENTS.items())
 check("docs/audit.md lists every field, with its kind", len(fl) >= 43 and fl == verifier.FIELDS, fl.items() ^ verifier.FIELDS.items())
 
+for what, change, words in (("a signing key that is not there", "sign_key: nowhere", "could not open"), ("a signing key that is no key", "sign_key: campaign.yaml", "Ed25519"),
+                            ("a signing key that others may read", "sign_key: open", "others may read it"), ("a segment of no size", "segment_bytes: 1", "segment_bytes"),
+                            ("a checkpoint that is a word", "checkpoint: often", "map of keys"), ("an unknown key", "pth: x", 'did you mean "path"')):
+    shutil.copy(w + "/sign", w + "/open"), os.chmod(w + "/open", 0o644)
+    path = w + "/bad.yaml"
+    open(path, "w").write(base + "audit: { path: bad.audit, " + change + " }\n")
+    os.chmod(w + "/campaign.yaml", 0o600)
+    r = subprocess.run([ng, "serve", "-c", path, "--listen", "127.0.0.1:0"], capture_output=True, text=True, timeout=60)
+    check(f"refused at start: {what}", r.returncode == 1 and words in r.stderr, r.stderr)
+
 # --- every decision --------------------------------------------------------------------------------------------------------------------
 p = Proxy("main", "checkpoint: { seconds: 1 }, segment_bytes: 4096")
 notices = []
@@ -365,6 +375,52 @@ charged = {r["ledger_query"] for r in records if r["event"] == "charged"}
 unknown = {q["query"] for q in ledger} - charged
 check(f"no charge without its allowed record ({len(ledger)} charges, {len(unknown)} cut off from their charged record)", len(ledger) <= allowed and charged <= {q["query"] for q in ledger} and len(unknown) <= 6 * rounds)
 check("verify agrees", run("verify", k.dir, "--public-key", w + "/sign.pub")[0] == 0)
+
+# --- repeats ------------------------------------------------------------------------------------------------------------------------------------
+b = Proxy("repeat", text=base + "answers: { repeat: free, for: 1h }\n")
+c, notices = b.connect(), []
+c.add_notice_handler(lambda d: notices.append(d.message_primary))
+c.execute("SET noisegate.receipts = on")
+first = c.execute("SELECT count(*) FROM customers").fetchall()
+second = c.execute("select count( * ) from customers").fetchall()
+told = [verifier.receipt(t.split()[1], PUBLIC) for t in notices if t.startswith("receipt ")]
+said = [r for r in b.records() if r["event"] in ("allowed", "charged", "repeated", "answered")]
+check("a repeat leaves its own trail, without a charge", first == second and [r["event"] for r in said] == ["allowed", "charged", "answered", "repeated", "answered"]
+      and "charge" not in said[3] and said[3]["sql"] == "select count( * ) from customers" and said[3]["query_sha256"] == said[0]["query_sha256"] and said[4]["statement"] == said[3]["sequence"], (first, second, said))
+check("and its own receipt", [t[1] for t in told] == [said[2]["sequence"], said[4]["sequence"]] and all(verifier.answer_hash(t[3], 1, [[str(first[0][0]).encode()]]) == r["answer_sha256"] for t, r in zip(told, (said[2], said[4])))
+      and said[2]["answer_sha256"] != said[4]["answer_sha256"], told)
+c.close()
+b.stop()
+
+# --- operators' decisions ---------------------------------------------------------------------------------------------------------------------
+def operator(*words):
+    r = subprocess.run([ng, "budget", *words, "-c", b.policy, "--reason", "the " + words[0]], capture_output=True, text=True)
+    return r.returncode == 0 or r.stderr
+
+
+b = Proxy("operator", "segment_bytes: 4096")
+b.connect().execute("SELECT count(*) FROM customers")
+one = ["--table", "customers", "--analyst", "publisher"]
+done = [operator("top-up", *one, "--epsilon", "1"), operator("freeze", "--all")]
+until = time.time() + 20
+while time.time() < until and sum(r["event"] == "budget" for r in b.records()) < 2:
+    time.sleep(0.1)
+said = [r for r in b.records() if r["event"] == "budget"]
+check("what operators decide while the proxy runs is recorded", done == [True, True] and [(r["operation"], r["reason"]) for r in said] == [("top-up", "the top-up"), ("freeze", "the freeze")]
+      and said[0]["epsilon"] == 10**12 and said[0]["account"] == "brand.customers" and said[0]["analyst"] == "publisher" and said[0]["user"], (done, said))
+b.stop()
+done = operator("unfreeze", "--all")
+b.start()
+c = b.connect()
+for i in range(80):
+    state(c, "SELECT * FROM customers")
+c.execute("SELECT count(*) FROM customers")
+c.close()
+b.stop()
+b.start()
+b.stop()
+said = [r["operation"] for r in b.records() if r["event"] == "budget"]
+check("and while it does not; each once, whatever the segments", done is True and said == ["top-up", "freeze", "unfreeze"] and len(os.listdir(b.dir)) > 6, (done, said))
 
 # --- an answer does not leave before it is on disk ---------------------------------------------------------------------------------------------
 n = Proxy("sync", start=False)

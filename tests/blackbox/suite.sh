@@ -13,7 +13,7 @@ audit() { # PROGRAM ARGUMENTS...: sets PID, RC
 	wait $PID; RC=$?
 }
 
-audit "$B/noisegate" audit privacy -c tests/blackbox/policy.yaml --minutes 0.5 --json
+audit "$B/noisegate" audit privacy -c tests/blackbox/policy.yaml --minutes 0.3 --json
 [ $RC = 0 ]; ok $? "the true program passes (exit $RC)"
 cp "$W/out" "$W/true.json"; cat "$W/out" "$W/err"
 /usr/bin/python3 - "$W/true.json" <<'PY'
@@ -38,7 +38,7 @@ PY
 [ -z "$(find /dev/shm /tmp -maxdepth 1 -name "noisegate-audit-$PID-*" 2>/dev/null)" ] && [ -z "$(find "$W" -mindepth 1 -maxdepth 1 -type d -name 'noisegate-*')" ]; ok $? "no directory is left behind"
 [ ! -e tests/blackbox/nowhere.ledger ]; ok $? "the deployment's ledger is not touched"
 
-audit "$B/tests/noisegate-quieter" audit privacy -c tests/blackbox/policy.yaml --minutes 0.5
+audit "$B/tests/noisegate-quieter" audit privacy -c tests/blackbox/policy.yaml --minutes 0.3
 [ $RC = 1 ] && grep -q EXCEEDED "$W/out"; ok $? "noise 15% too small is found (exit $RC)"
 cat "$W/out" "$W/err"
 

@@ -52,7 +52,7 @@ class Proxy:
         if os.path.exists(self.ready):
             os.unlink(self.ready)
         self.errors = open(path + ".log", "w+")
-        self.p = subprocess.Popen([ng, "serve", "-c", path, "--ready-file", self.ready], stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors,
+        self.p = subprocess.Popen([ng, "serve", "-c", path, "--ready-file", self.ready, "--audit", path + ".audit"], stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors,
                                   env={**os.environ, **(env or {})})
         for _ in range(3000):
             if os.path.exists(self.ready) or self.p.poll() is not None:
@@ -134,6 +134,8 @@ def operators():
         r = budget("top-up", path, *account, "--epsilon", "0.5", "--reason", "the quarter's report")
         check("top-up: the running proxy has it at once", r.returncode == 0 and ask(c) == "answered" and ask(c).startswith("53400"), r)
         r = budget("set", path, *account, "--epsilon", "4", "--reason", "agreed")
+        view = float(c.execute("SELECT epsilon_limit FROM noisegate.budget WHERE table_name = 'customers'").fetchone()[0])
+        check("noisegate.budget shows the limit in force", view == 4.5, view)
         check("set: a limit above the policy's", r.returncode == 0 and shown(path)["epsilon_limit"] == 4.5 and ask(c) == "answered", (r, shown(path)))
         r = budget("set", path, *account, "--policy", "--reason", "as it was")
         s = shown(path)
@@ -211,6 +213,7 @@ def anchors(name, anchor):
         with Proxy(copy) as second:
             other = second.login()
             both = [ask(other), ask(c)]
+            check(f"{name}: the analyst learns no path, the operator's log names ledger and anchor", w not in both[1] and "old copy" in p.said() and ledger in p.said(), (both, p.said()[-500:]))
             check(f"{name}: a second proxy on a copy: the first to charge goes on, the other refuses", both[0] == "answered" and both[1].startswith("58P01"), both)
     check(f"{name}: queries are answered", ok == ["answered"] * 4, ok)
     copy_ledger(w + "/copy.ledger", ledger)
@@ -407,8 +410,13 @@ def postgres():
         for _ in range(8):
             said += [ask(a), ask(b)]
         check("two proxies on one PostgreSQL ledger spend one budget", said.count("answered") == 12 and said[12:] == [said[-1]] * 4 and said[-1].startswith("53400"), said)
-        b.execute("SELECT 1")
-    check("and the command line reads it", shown(one)["epsilon_spent"] == 6, shown(one))
+        for name in (one, two):
+            budget("top-up", name, "--table", "brand.customers", "--analyst", "publisher", "--epsilon", "1", "--reason", "more")
+        with psycopg.connect(f"host={w}/pg/sock user=owner dbname=postgres", autocommit=True) as owner:
+            ended = owner.execute("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'noisegate ledger'").fetchone()[0]
+        said = [ask(a), a.execute("SELECT count(*) FROM noisegate.budget").fetchone()[0], ask(b)]
+        check("a ledger's connection that died is opened anew", ended >= 4 and said == ["answered", 3, "answered"], (ended, said))
+    check("and the command line reads it", shown(one)["epsilon_spent"] == 7, shown(one))
     r = run("check", policy("pg-secret", ledger='"postgresql://u:secret@/postgres"'))
     check("a password in the ledger's connection string is refused", r.returncode != 0 and "password" in r.stdout + r.stderr and "secret@" not in r.stdout + r.stderr, r)
     r = budget("show", policy("pg-gone", ledger=f'"postgresql://owner@/postgres?host={w}/nowhere"'))

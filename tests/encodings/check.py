@@ -81,6 +81,10 @@ check("noisegate.columns names the encodings", (rows["email_fp"], rows["note"], 
 rows = dict(ask("SELECT a.attname, pg_catalog.col_description(a.attrelid, a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid = 'e.customers'::regclass AND a.attnum > 0", False))
 check("the mirror's comments name encoding and key", rows["mark"] == "beacon, key spring" and rows["tok"] == "token, key people", rows)
 
+rows = ask("SELECT table_name, field, value FROM noisegate.rules WHERE field IN ('overlap', 'beacons') AND table_name IN ('leads', 'quiet', 'archive', 'floored', 'customers') ORDER BY 1", False)
+check("noisegate.rules shows what may be searched and what an overlap must reach", [(r[0], r[1]) for r in rows] == [("archive", "beacons"), ("floored", "overlap"), ("leads", "beacons")] and
+      "150" in rows[1][2] and "12 bits" in rows[0][2], rows)
+
 # who can guess
 warned = open(f"{W}/check").read()
 check("check names table, column, rule, key and the members who hold it", 'e.sums.email_fp: under the rule aggregation a member who holds the key "spring" ("lab") can test guessed values' in warned, warned)

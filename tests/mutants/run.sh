@@ -45,7 +45,15 @@ price of a pure mechanism halved~mechanisms/loss.c~s/e \* tanh(e \/ 2)/e * tanh(
 second value reuses the first noise~mechanisms/released.c~s/noised(m, row, v->column + 1, \&v->noise_sum, \&d->sum, e)/exact_integer(m, row, v->column + 1, \&d->sum, e)/~neighbour
 a charge may exceed the limit by one~budget/account.c~s/eps.pico <= s->epsilon_limit.pico/eps.pico <= s->epsilon_limit.pico + 1/~unit-budget
 the charge is not added to the total~budget/store.c~s/epsilon = a.epsilon + excluded.epsilon/epsilon = excluded.epsilon/~unit-budget
-a window opens again when the clock goes back~budget/commit.c~s/if (at.micros < head->at.micros)/if (0)/~unit-budget
+a window counts only its last day~budget/commit.c~s/store_spent(s, \&key, entry_day(w.start)/store_spent(s, \&key, entry_day(at)/~conformance
+frozen accounts are charged~budget/account.c~s/if (s->frozen || s->closed/if (s->closed/~conformance
+all analysts together are not checked~budget/commit.c~s/c->budget->together)/c->budget->together \&\& 0)/~conformance
+a charge of two accounts may be half~budget/commit.c~s/if (o != APPLIED)$/if (o == BROKEN)/~conformance
+recovery forgets what is missing~budget/recover.c~s/{ capped(r->missing.epsilon.pico) }/{ 0 }/~conformance
+recovery does not freeze~budget/recover.c~s/.kind = ENTRY_FREEZE/.kind = ENTRY_UNFREEZE/~conformance
+a ledger without its anchor is taken~budget/verify.c~s/return head->anchored ? refused(s, NULL/return 0 ? refused(s, NULL/~conformance
+a missing anchor is taken~budget/verify.c~s/return head->anchored ? refused(s, a, e, "its anchor is missing") : true/return true/~conformance
+past rho is forgotten under approx~budget/account.c~s/} else if (s.rho.pico > 0) {/} else if (0) {/~conformance
 delta is not halved~budget/account.c~s/: s->delta_whole.atto \/ 2/: s->delta_whole.atto/~unit-budget
 rows are not capped~planner/block_emit.c~s/LEAST(pg_catalog.count(\*)"/GREATEST(pg_catalog.count(*)"/~planner
 partial sums are not capped~planner/block_emit.c~s/rows \* g->hi : 0/1000000 * rows * g->hi : 0/~planner
@@ -119,6 +127,7 @@ tree() { rm -rf "$work/tree" && mkdir "$work/tree" && git ls-files -z | tar --nu
 run() { # SUITE [FILTER], in the tree
 	case $1 in
 	unit-*) make -s -j2 "build/tests/$1" && "build/tests/$1" ${2:+--filter "$2"} ;;
+	conformance) BUILD=build bash tests/budget/conformance.sh ;; # a part of the suite budget that takes a second
 	*) BUILD=build bash "tests/$1/suite.sh" ;;
 	esac
 }

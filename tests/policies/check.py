@@ -96,6 +96,25 @@ broken("a table twice", "declared twice", lambda p: p["tables"].append(copy.deep
 broken("a unit column that is not there", 'no column "student"', lambda p: p["tables"][0].update(unit={"student": "student"}), shape=False)
 broken("a query that costs more than the budget", "more than the whole budget", lambda p: p["budgets"][0]["per_query"].update(max_epsilon=9), shape=False)
 broken("an analyst who may not query", "lacks the ability query", lambda p: p["budgets"][0].update(analyst="university"), shape=False)
+broken("a month that begins on the 31st", "monthly", lambda p: p["budgets"][0].update(refresh={"monthly": 31}))
+broken("a window that begins twice", "either weekly or monthly", lambda p: p["budgets"][0].update(refresh={"monthly": 3, "weekly": "friday"}))
+broken("a ledger in two places", "either path or postgres", lambda p: p.update(ledger={"path": "l", "postgres": "dbname=l"}), shape=False)
+broken("an anchor in two places", "either file or upstream", lambda p: p.update(ledger={"anchor": {"file": "a", "upstream": "s.t"}}))
+broken("a password in the ledger's URL", "must not hold a password", lambda p: p.update(ledger="postgresql://u:secret@host/db"), shape=False)
+broken("an unknown key of the ledger", "ledger", lambda p: p.update(ledger={"file": "l"}))
+for name, change in [("a day of the month", {"refresh": {"monthly": 28}}), ("a day of the week", {"refresh": {"weekly": "sunday"}}), ("all analysts together", {"analyst": "*"})]:
+    p = copy.deepcopy(base)
+    p["budgets"].append({**copy.deepcopy(base["budgets"][0]), **change}) if "analyst" in change else p["budgets"][0].update(change)
+    jsonschema.validate(p, schema)
+    code, out = run(yaml.safe_dump(p))
+    check("accepted: " + name, code == 0, out)
+for name, ledger in [("a URL", "postgresql://u@host/db"), ("PostgreSQL with a schema", {"postgres": "dbname=l", "schema": "x", "password_env": "P"}),
+                     ("a file anchor", {"path": "l", "anchor": {"file": "/mnt/a"}}), ("an upstream anchor", {"anchor": {"upstream": "s.t"}})]:
+    p = copy.deepcopy(base)
+    p["ledger"] = ledger
+    jsonschema.validate(p, schema)
+    code, out = run(yaml.safe_dump(p))
+    check("accepted as ledger: " + name, code == 0, out)
 campaign = yaml.safe_load(good["campaign"])
 
 

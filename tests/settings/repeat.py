@@ -140,6 +140,15 @@ try:
     fresh = "\n".join(r[0] for r in c.execute("EXPLAIN " + q.replace("30", "77")).fetchall())
     check("EXPLAIN says which of two would be free", "the same answer again is free" in lines and "again is free" not in fresh, lines)
 
+    c.execute("SET noisegate.bounds = private")
+    found = "SELECT sum(spend) FROM brand.customers WHERE age > 33"
+    told = []
+    for _ in range(2):
+        del said[:]
+        told.append((ask(found), [s.split(";")[0] for s in said if "sum(spend)" in s]))
+    c.execute("RESET noisegate.bounds")
+    check("a bound that was found privately is told again, with its sum", told[0][0][1] == 1 and told[1] == ((told[0][0][0], 0), told[0][1]) and told[0][1] and ask(found)[1] == 1, told)
+
     together, racers = [], [proxy.login("bob" if i % 2 else "ana") for i in range(16)]
     before = charges()
     threads = [threading.Thread(target=lambda k=k: together.append(k.execute("SELECT count(*) FROM brand.customers WHERE age > 41").fetchone()[0])) for k in racers]

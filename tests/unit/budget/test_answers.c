@@ -277,7 +277,7 @@ Test(answers, a_changed_byte_is_no_answer_and_a_foreign_file_is_refused) /* (6) 
 
 Test(answers, bytes_that_no_release_has_are_not_read)
 {
-	uint8_t bytes[64];
+	uint8_t bytes[128];
 	struct wr w;
 	const struct released *out;
 

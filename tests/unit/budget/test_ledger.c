@@ -196,9 +196,26 @@ Test(ledger, files_that_are_not_ours_or_damaged_are_refused_with_a_way_out)
 Test(window, boundaries)
 {
 	struct wall_time t = wall_from_civil((struct civil){ .year = 2026, .month = 12, .day = 31, .hour = 12 }); /* a Thursday */
-	struct civil monday = civil_from_wall(window_at(REFRESH_WEEKLY, t).start), end = civil_from_wall(window_at(REFRESH_MONTHLY, t).end);
+	struct civil monday = civil_from_wall(window_at(REFRESH_WEEKLY, 0, t).start), end = civil_from_wall(window_at(REFRESH_MONTHLY, 0, t).end);
 
 	cr_expect(monday.weekday == 1 && monday.day == 28 && monday.hour == 0);
 	cr_expect(end.year == 2027 && end.month == 1 && end.day == 1);
-	cr_expect(window_at(REFRESH_NONE, t).start.micros == 0 && window_at(REFRESH_NONE, t).end.micros == 0);
+	cr_expect(window_at(REFRESH_NONE, 0, t).start.micros == 0 && window_at(REFRESH_NONE, 0, t).end.micros == 0);
+}
+
+Test(window, a_day_of_the_week_or_month_may_begin_it)
+{
+	struct wall_time t = wall_from_civil((struct civil){ .year = 2026, .month = 1, .day = 14, .hour = 23 }); /* a Wednesday */
+
+	for (int day = 1; day <= 7; day++) {
+		struct window w = window_at(REFRESH_WEEKLY, day, t);
+		struct civil start = civil_from_wall(w.start);
+		cr_expect(start.weekday == day % 7 && w.start.micros <= t.micros && t.micros < w.end.micros, "weekday %d", day);
+	}
+	struct civil before = civil_from_wall(window_at(REFRESH_MONTHLY, 15, t).start), end = civil_from_wall(window_at(REFRESH_MONTHLY, 15, t).end);
+	cr_expect(before.year == 2025 && before.month == 12 && before.day == 15 && end.year == 2026 && end.month == 1 && end.day == 15);
+	t.micros += INT64_C(3600) * 1000000; /* 15 January, 00:00 */
+	before = civil_from_wall(window_at(REFRESH_MONTHLY, 15, t).start);
+	end = civil_from_wall(window_at(REFRESH_MONTHLY, 15, t).end);
+	cr_expect(before.month == 1 && before.day == 15 && end.month == 2 && end.day == 15);
 }

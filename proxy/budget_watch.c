@@ -1,0 +1,117 @@
+#include "proxy/budget_watch.h"
+
+#include "base/log.h"
+
+enum { ORDERS_BYTES_MAX = 64 << 20 };
+
+/* Entries come newest first; orders are few. */
+struct found {
+	struct arena arena;
+	struct order {
+		const struct order *newer;
+		struct entry entry;
+	} *oldest;
+	int64_t seen, newest; /* entries up to seen are known; the first one met is the newest */
+	bool no_memory;
+};
+
+static bool keep(struct found *f, const struct entry *x)
+{
+	struct order *o = arena_new(&f->arena, struct order);
+
+	if (!o)
+		return false;
+	o->entry = *x;
+	o->entry.key.owner = arena_strdup(&f->arena, x->key.owner);
+	o->entry.key.relation = arena_strdup(&f->arena, x->key.relation);
+	o->entry.key.analyst = arena_strdup(&f->arena, x->key.analyst);
+	o->entry.login = arena_strdup(&f->arena, x->login);
+	o->entry.text = arena_strdup(&f->arena, x->text);
+	o->newer = f->oldest;
+	f->oldest = o;
+	return o->entry.key.owner && o->entry.key.relation && o->entry.key.analyst && o->entry.login && o->entry.text;
+}
+
+static bool each(void *ctx, const struct entry *x)
+{
+	struct found *f = ctx;
+
+	if (f->newest < x->seq)
+		f->newest = x->seq;
+	if (x->seq <= f->seen)
+		return false;
+	if (x->kind != ENTRY_CHARGE && f->seen >= 0)
+		f->no_memory = !keep(f, x);
+	return !f->no_memory;
+}
+
+static bool record(struct audit *a, const struct entry *x, struct error *e)
+{
+	struct wr w;
+
+	wr_init_heap(&w, AUDIT_BODY_MAX);
+	audit_put_text(&w, AUDIT_FIELD_USER, x->login);
+	audit_put_text(&w, AUDIT_FIELD_OWNER, x->key.owner);
+	audit_put_text(&w, AUDIT_FIELD_ACCOUNT, x->key.relation);
+	audit_put_text(&w, AUDIT_FIELD_ANALYST, x->key.analyst);
+	audit_put_number(&w, AUDIT_FIELD_EPSILON, x->epsilon.pico);
+	audit_put_number(&w, AUDIT_FIELD_RHO, x->rho.pico);
+	audit_put_number(&w, AUDIT_FIELD_DELTA, x->delta.atto);
+	audit_put_number(&w, AUDIT_FIELD_LEDGER_ENTRY, (uint64_t)x->seq);
+	audit_put_text(&w, AUDIT_FIELD_OPERATION, entry_kind_name(x->kind));
+	audit_put_text(&w, AUDIT_FIELD_REASON, x->text);
+	bool ok = audit_append(a, AUDIT_BUDGET, &w, NULL, e);
+	wr_free(&w);
+	return ok;
+}
+
+/* The ledger's newest entry; 0 when there is none. */
+static bool newest(struct budget_watch *w, int64_t *out, struct error *e)
+{
+	struct found f = { .seen = -1 };
+	bool ok = ledger_entries(w->ledger, NULL, NULL, 1, each, &f, e);
+
+	*out = f.newest;
+	return ok;
+}
+
+/* What came since; on failure it is looked at again. */
+static bool look(struct budget_watch *w, struct error *e)
+{
+	struct found f = { .seen = 0 };
+	int64_t head;
+
+	if (!newest(w, &head, e))
+		return false;
+	if (head < w->seen)
+		w->seen = 0; /* another ledger, made anew: all of it is news */
+	if (head <= w->seen)
+		return true;
+	f.seen = w->seen;
+	arena_init(&f.arena, ORDERS_BYTES_MAX);
+	bool ok = ledger_entries(w->ledger, NULL, NULL, head - w->seen, each, &f, e) && (!f.no_memory || fail_memory(e));
+	for (const struct order *o = f.oldest; ok && o; o = o->newer) {
+		ok = record(w->audit, &o->entry, e);
+		w->seen = ok ? o->entry.seq : w->seen;
+	}
+	arena_reset(&f.arena);
+	w->seen = ok ? head : w->seen;
+	return ok;
+}
+
+static void news(void *ctx)
+{
+	struct error e = ERROR_INIT;
+
+	if (!look(ctx, &e))
+		log_error("operators' decisions could not be read into the audit log", &e);
+}
+
+bool budget_watch_start(struct budget_watch *w, struct ledger *l, struct audit *a, struct error *e)
+{
+	*w = (struct budget_watch){ .ledger = l, .audit = a, .seen = (int64_t)audit_noted(a) };
+	if (w->seen == 0 ? !newest(w, &w->seen, e) : !look(w, e))
+		return false;
+	audit_watch(a, news, w);
+	return true;
+}
