@@ -28,6 +28,7 @@ def policy(name, budget=CUSTOMERS, ledger=None, more=""):
     verifier = text.split('password: "')[1].split('"')[0]
     text = text.replace("members:\n", "members:\n  - { name: lab, abilities: [query, receive] }\n")
     text = text.replace("logins:\n", f'logins:\n  - {{ user: lea, member: lab, password: "{verifier}" }}\n') + more
+    text = f'audit: {{ path: "{w}/{name}.audit" }}\n' + text  # each proxy has one of its own
     path = f"{w}/{name}.yaml"
     open(path, "w").write(text)
     return path
@@ -336,7 +337,7 @@ def read_only(path, ledger):
         away = "/tmp/noisegate-ro-" + str(os.getpid())
         os.makedirs(away)
         os.chmod(away, 0o755)
-        text = open(path).read().replace(ledger, away + "/l").replace(f"{w}/tls", away)
+        text = open(path).read().replace(ledger, away + "/l").replace(f"{w}/tls", away).replace(f"{w}/files.audit", away + "/audit")
         for f in ("cert.pem", "key.pem"):
             shutil.copy(f"{w}/tls/{f}", away)
             os.chmod(f"{away}/{f}", 0o644)
