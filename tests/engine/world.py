@@ -58,7 +58,20 @@ tables:
       device: {{ type: text, values: [ios, android] }}
       clicks: {{ type: bigint, bounds: [0, 100] }}
     contribution: {{ max_rows: 1, max_groups: 1 }}
+  - name: brand.singles
+    owner: brand
+    source: brand_raw.customers
+    unit: {{ person: email_fp }}
+    rule: differential_privacy
+    columns:
+      email_fp: {{ type: text, encoding: fingerprint, unique: true }}
+      region: {{ type: text, values: [north, south, east, west] }}
+      spend: {{ type: numeric, bounds: [0, 500], grid: 0.01 }}
+      score: {{ type: double precision, bounds: [0, 10] }}
+      vip: {{ type: boolean }}
+    contribution: {{ max_rows: 1, max_groups: 1 }}
 budgets:
+  - {{ owner: brand, table: singles, analyst: publisher, epsilon: 100, delta: 1e-6, per_query: {{ epsilon: 0.5, max_epsilon: 10 }}, accounting: pure }}
   - {{ owner: brand, table: customers, analyst: publisher, epsilon: 100, delta: 1e-6, per_query: {{ epsilon: 0.5, max_epsilon: 10 }}, accounting: pure }}
   - {{ owner: publisher, table: users, analyst: publisher, epsilon: 100, delta: 1e-6, per_query: {{ epsilon: 0.5, max_epsilon: 10 }}, accounting: pure }}
 """
