@@ -130,7 +130,7 @@ static void explain_hierarchy(struct lines *l, const struct plan *plan, const st
 	}
 	l->failed = l->failed || !wr_ok(&numbers) || !wr_ok(&labels);
 	if (!l->failed)
-		add(l, "Totals: protected queries %s count the same rows; by least squares over all of them each total of %s is the sum of its rows, with errors below those above",
+		add(l, "Totals: protected queries %s count the same rows; by least squares over all of them each total of %s is the sum of its rows, and variances are below those above",
 		    wr_text(&numbers), wr_text(&labels));
 }
 
