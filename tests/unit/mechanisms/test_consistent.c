@@ -168,7 +168,57 @@ Test(consistent, errors_shrink_to_the_stated_law_without_bias_and_intervals_hold
 	arena_reset(&a);
 }
 
-Test(consistent, variances_are_those_of_least_squares)
+enum { D = A * B };
+
+/* The covariance of least squares, (X' W X)^-1 over the finest rows: Gauss and Jordan.  w: the weight of each level. */
+static void least_squares(const double w[LEVELS], double out[D][D])
+{
+	double m[D][2 * D] = { { 0 } };
+
+	for (size_t i = 0; i < D; i++) {
+		for (size_t j = 0; j < D; j++)
+			m[i][j] = w[0] + (i / B == j / B ? w[1] : 0) + (i == j ? w[2] : 0);
+		m[i][D + i] = 1;
+	}
+	for (size_t i = 0; i < D; i++) { /* positive definite: no pivot is 0 */
+		for (size_t j = 2 * D; j-- > i;)
+			m[i][j] /= m[i][i];
+		for (size_t k = 0; k < D; k++) {
+			const double x = m[k][i];
+			for (size_t j = i; k != i && j < 2 * D; j++)
+				m[k][j] -= x * m[i][j];
+		}
+	}
+	for (size_t i = 0; i < D; i++) {
+		for (size_t j = 0; j < D; j++)
+			out[i][j] = m[i][D + j];
+	}
+}
+
+Test(consistent, variances_of_several_levels_are_those_of_least_squares)
+{
+	for (size_t c = 0; c < ARRAY_LEN(cases); c++) {
+		const struct noise *noise[LEVELS] = { &cases[c].noise[0], &cases[c].noise[1], &cases[c].noise[2] };
+		const double parts[] = { A, B };
+		double w[LEVELS], covariance[D][D], want[LEVELS] = { 0 };
+		struct consistent_law law[LEVELS];
+		for (size_t l = 0; l < LEVELS; l++)
+			w[l] = 1 / (noise_deviation(noise[l]) * noise_deviation(noise[l]));
+		least_squares(w, covariance);
+		consistent_laws(noise, parts, LEVELS, law);
+		want[2] = covariance[0][0];
+		for (size_t i = 0; i < D; i++) {
+			for (size_t j = 0; j < D; j++) {
+				want[0] += covariance[i][j];
+				want[1] += i < B && j < B ? covariance[i][j] : 0;
+			}
+		}
+		for (size_t l = 0; l < LEVELS; l++)
+			cr_expect(fabs(law[l].variance / want[l] - 1) < 1e-9, "%s, level %zu: %g, %g", cases[c].name, l, law[l].variance, want[l]);
+	}
+}
+
+Test(consistent, variances_of_a_total_and_its_parts_are_those_of_least_squares)
 {
 	/* a total of K parts, all of one variance: 1 - 1/(K + 1) of it is left, for the total and for each part */
 	const struct noise n = { NOISE_GAUSSIAN, 100, 1 }, *noise[] = { &n, &n };
