@@ -10,11 +10,15 @@
 
 enum { LEVELS = CONSISTENT_LEVELS_MAX };
 
+/* Of memory for the time of the adjustment, about 100 bytes a row of all levels; beside the query's own. */
+static const size_t work_max = (size_t)256 << 20;
+
 /* The levels as a tree: rows by number, each with its parent's. */
 struct tree {
 	const struct consistent_level *levels;
 	size_t n;
-	struct arena *arena;
+	struct arena *work; /* until the result is made */
+	struct arena *arena; /* of the result */
 	size_t rows[LEVELS];
 	size_t *parent[LEVELS]; /* [level][row]: its total in the level before; NULL at level 0 */
 	size_t *child[LEVELS];  /* [level][row * f + i]: its parts in the level behind; NULL at the finest */
@@ -149,9 +153,9 @@ static bool link_level(struct tree *t, size_t l, bool *regular, struct error *e)
 	*regular = f > 0 && f * totals == rows;
 	while (mask < totals * 2)
 		mask *= 2;
-	size_t *slots = arena_array(t->arena, mask, size_t), *parts = arena_array(t->arena, totals + 1, size_t);
-	t->parent[l + 1] = arena_array(t->arena, rows + 1, size_t);
-	t->child[l] = arena_array(t->arena, rows + 1, size_t);
+	size_t *slots = arena_array(t->work, mask, size_t), *parts = arena_array(t->work, totals + 1, size_t);
+	t->parent[l + 1] = arena_array(t->work, rows + 1, size_t);
+	t->child[l] = arena_array(t->work, rows + 1, size_t);
 	if (!slots || !parts || !t->parent[l + 1] || !t->child[l])
 		return fail_memory(e);
 	mask--;
@@ -222,10 +226,10 @@ static bool read_units(const struct release_value *v, const char *cell, i128 *ou
 static bool allocate(const struct tree *t, struct column *c)
 {
 	for (size_t l = 0; l < t->n; l++) {
-		c->released[l] = arena_array(t->arena, t->rows[l] + 1, i128);
-		c->sums[l] = arena_array(t->arena, t->rows[l] + 1, i128);
-		c->step[l] = arena_array(t->arena, t->rows[l] + 1, i128);
-		c->off[l] = arena_array(t->arena, t->rows[l] + 1, double);
+		c->released[l] = arena_array(t->work, t->rows[l] + 1, i128);
+		c->sums[l] = arena_array(t->work, t->rows[l] + 1, i128);
+		c->step[l] = arena_array(t->work, t->rows[l] + 1, i128);
+		c->off[l] = arena_array(t->work, t->rows[l] + 1, double);
 		if (!c->released[l] || !c->sums[l] || !c->step[l] || !c->off[l])
 			return false;
 	}
@@ -239,6 +243,10 @@ static bool read_column(const struct tree *t, struct column *c)
 
 	for (size_t l = t->n; l-- > 0;) {
 		const struct release_value *v = value_at(t, l, c->value);
+		for (size_t i = 0; l > 0 && i < t->rows[l - 1]; i++)
+			c->sums[l - 1][i] = 0;
+		for (size_t i = 0; l + 1 == t->n && i < t->rows[l]; i++)
+			c->off[l][i] = 0;
 		if (v->grid.digits != grid.digits || v->grid.scale != grid.scale)
 			return false;
 		for (size_t i = 0; i < t->rows[l]; i++) {
@@ -365,29 +373,24 @@ static bool copy_cells(struct tree *t, struct error *e)
 	return true;
 }
 
-/* *done: the value was adjusted at all levels. */
-static bool adjust(struct tree *t, size_t value, bool *done, struct error *e)
+/* False: the value stays as it was released; its cells are to be put back. */
+static bool adjust(struct tree *t, struct column *c)
 {
 	const struct noise *noise[LEVELS];
 	struct consistent_law laws[LEVELS];
-	struct column c = { .value = value };
 	double half[LEVELS];
 
-	*done = false;
 	for (size_t l = 0; l < t->n; l++)
-		noise[l] = &value_at(t, l, value)->noise;
-	own_weights(noise, t->parts, t->n, c.own);
+		noise[l] = &value_at(t, l, c->value)->noise;
+	own_weights(noise, t->parts, t->n, c->own);
 	consistent_laws(noise, t->parts, t->n, laws);
 	const double confidence = t->levels[0].spec->confidence, z = confidence > 0 && confidence < 1 ? analytic_normal_half_width(confidence) : 0;
 	for (size_t l = 0; l < t->n; l++)
 		half[l] = interval_widened(z, laws[l].variance, laws[l].fourth);
-	if (!allocate(t, &c))
-		return fail_memory(e);
-	if (!read_column(t, &c))
-		return true;
-	estimate(t, &c);
-	*done = round_off(t, &c) && write_column(t, &c, half);
-	return true;
+	if (!read_column(t, c))
+		return false;
+	estimate(t, c);
+	return round_off(t, c) && write_column(t, c, half);
 }
 
 /* The cells of a value that was given up half way are those that were released. */
@@ -403,28 +406,38 @@ static void put_back(struct tree *t, size_t value)
 	}
 }
 
+static bool adjust_all(struct tree *t, const bool *additive, struct error *e)
+{
+	const struct release_spec *s = t->levels[0].spec;
+	struct column c = { 0 };
+	bool regular;
+
+	if (!link_levels(t, &regular, e) || !copy_cells(t, e))
+		return false;
+	if (!allocate(t, &c))
+		return fail_memory(e);
+	for (c.value = 0; regular && c.value < s->n_values; c.value++) {
+		if (!additive[c.value] || s->values[c.value].shared > 0)
+			continue;
+		for (size_t l = 0; l < t->n; l++)
+			BUG_IF(value_at(t, l, c.value)->kind != RELEASE_COUNT && value_at(t, l, c.value)->kind != RELEASE_SUM);
+		if (!adjust(t, &c))
+			put_back(t, c.value);
+	}
+	return true;
+}
+
 bool consistent_make(const struct consistent_level *levels, size_t n, const bool *additive, struct arena *a, const struct released **out,
 		     struct error *e)
 {
-	struct tree t = { .levels = levels, .n = n, .arena = a };
-	bool regular, done;
+	struct arena work;
+	struct tree t = { .levels = levels, .n = n, .work = &work, .arena = a };
 
 	BUG_IF(n < 2 || n > LEVELS);
-	if (!link_levels(&t, &regular, e) || !copy_cells(&t, e))
-		return false;
-	for (size_t v = 0; regular && v < levels[0].spec->n_values; v++) {
-		if (!additive[v] || levels[0].spec->values[v].shared > 0)
-			continue;
-		for (size_t l = 0; l < n; l++)
-			BUG_IF(value_at(&t, l, v)->kind != RELEASE_COUNT && value_at(&t, l, v)->kind != RELEASE_SUM);
-		if (!adjust(&t, v, &done, e))
-			return false;
-		if (!done)
-			put_back(&t, v);
-	}
-	for (size_t l = 0; l < n; l++) {
-		if (!released_with(levels[l].released, t.cells[l], a, &out[l], e))
-			return false;
-	}
-	return true;
+	arena_init(&work, work_max);
+	bool ok = adjust_all(&t, additive, e);
+	arena_reset(&work);
+	for (size_t l = 0; l < n && ok; l++)
+		ok = released_with(levels[l].released, t.cells[l], a, &out[l], e);
+	return ok;
 }
