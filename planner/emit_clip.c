@@ -11,9 +11,12 @@ void emit_clipped_total(struct emit *m, const struct aggregate *g, size_t number
 		char filter[96];
 		(void)snprintf(filter, sizeof(filter), " FILTER (WHERE g.b%zu OPERATOR(pg_catalog.=) %zu)", number, i);
 		wr_fmt(&m->w, ", '%zu:' OPERATOR(pg_catalog.||) NULLIF(pg_catalog.count(*)%s, 0)::pg_catalog.text OPERATOR(pg_catalog.||) ':'"
-			      " OPERATOR(pg_catalog.||) pg_catalog.sum(g.p%zu)%s::pg_catalog.text OPERATOR(pg_catalog.||) ':'"
-			      " OPERATOR(pg_catalog.||) pg_catalog.sum(pg_catalog.sign(g.p%zu))%s::pg_catalog.text",
-		       i, filter, number, filter, number, filter);
+			      " OPERATOR(pg_catalog.||) pg_catalog.sum(g.p%zu)%s::pg_catalog.text OPERATOR(pg_catalog.||) ':' OPERATOR(pg_catalog.||) ",
+		       i, filter, number, filter);
+		if (g->lo < 0)
+			wr_fmt(&m->w, "pg_catalog.sum(pg_catalog.sign(g.p%zu))%s::pg_catalog.text", number, filter);
+		else /* beyond the first bound none is 0 */
+			wr_fmt(&m->w, "pg_catalog.count(*)%s::pg_catalog.text", filter);
 	}
 	wr_str(&m->w, "), '')");
 }
