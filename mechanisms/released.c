@@ -496,6 +496,19 @@ bool released_get(struct rd *in, struct arena *a, const struct released **out)
 	return true;
 }
 
+bool released_with(const struct released *r, const char **cells, struct arena *a, const struct released **out, struct error *e)
+{
+	struct released *made = arena_new(a, struct released);
+
+	if (!made)
+		return fail_memory(e);
+	*made = *r;
+	made->cells = cells;
+	made->cap = r->n_rows;
+	*out = made;
+	return true;
+}
+
 size_t released_rows(const struct released *r)
 {
 	return r->n_rows;

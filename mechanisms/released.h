@@ -122,11 +122,17 @@ MUST_CHECK bool release_make(const struct release_spec *spec, const struct exact
 			     const struct released **out, struct error *e);
 
 /*
- * Released rows as bytes, to be kept and shown again (budget/answers.h), and back into the arena.  released_get is the one other maker of a struct released:
+ * Released rows as bytes, to be kept and shown again (budget/answers.h), and back into the arena.  released_get is another maker of a struct released:
  * it may be given only what released_put wrote.  False for bytes that no release has, or without memory.
  */
 void released_put(const struct released *r, struct wr *w);
 MUST_CHECK bool released_get(struct rd *in, struct arena *a, const struct released **out);
+
+/*
+ * The same rows with other cells, as many and row-major: for post-processing.  The third maker: cells may be made of cells of released rows alone, and must live
+ * as long as the arena.
+ */
+MUST_CHECK bool released_with(const struct released *r, const char **cells, struct arena *a, const struct released **out, struct error *e);
 
 size_t released_rows(const struct released *r);
 size_t released_columns(const struct released *r);

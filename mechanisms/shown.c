@@ -11,8 +11,7 @@ static const char *text_of(struct arena *a, struct decimal d)
 	return wr_ok(&w) ? wr_text(&w) : NULL;
 }
 
-/* units * grid as text; grid digits may be other than 1 (0.05). */
-static const char *in_units(struct arena *a, const struct release_value *v, i128 units)
+const char *shown_units(struct arena *a, const struct release_value *v, i128 units)
 {
 	i128 digits;
 	bool fits = !__builtin_mul_overflow(units, v->grid.digits, &digits);
@@ -118,7 +117,7 @@ static const char *quantile_text(struct arena *a, const struct release_value *v,
 	const struct quantile *q = &d->quantiles[v->rank];
 	uint64_t index = v->end == END_LOW ? q->low : v->end == END_HIGH ? q->high : q->index;
 
-	return in_units(a, v, v->lo + (i128)index);
+	return shown_units(a, v, v->lo + (i128)index);
 }
 
 bool shown_text(struct arena *a, const struct release_value *v, const struct release_value *source, const struct drawn *d, double confidence,
@@ -134,6 +133,6 @@ bool shown_text(struct arena *a, const struct release_value *v, const struct rel
 	else if (v->kind == RELEASE_AVG)
 		*out = v->end == END_VALUE ? average(a, v, d->x, d->sum) : average_end(a, v, source, d, confidence);
 	else
-		*out = in_units(a, v, away(d, v->kind == RELEASE_CLIPPED ? &d->noise : &source->noise, confidence, v->end));
+		*out = shown_units(a, v, away(d, v->kind == RELEASE_CLIPPED ? &d->noise : &source->noise, confidence, v->end));
 	return *out != NULL;
 }

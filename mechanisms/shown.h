@@ -20,4 +20,7 @@ struct drawn {
 MUST_CHECK bool shown_text(struct arena *a, const struct release_value *v, const struct release_value *source, const struct drawn *d,
 			   double confidence, const char **out);
 
+/* units * grid as text, saturated to int8 where that is the format; grid digits may be other than 1 (0.05).  NULL when it does not fit, or without memory. */
+const char *shown_units(struct arena *a, const struct release_value *v, i128 units);
+
 #endif

@@ -71,6 +71,7 @@ struct block {
 	const char *unit_name;
 	bool owner_moves;   /* dp: as in struct unit_flow */
 	int64_t max_rows, max_groups; /* dp: in force */
+	bool single;          /* dp: as in struct unit_flow */
 	const struct policy_table *floor; /* dp: the table whose overlap floor holds (planner/overlap.h), or NULL */
 	struct expr **found;  /* with a floor: columns of LEFT JOINs that must not be NULL for a unit to count */
 	size_t n_found;

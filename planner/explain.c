@@ -112,6 +112,28 @@ static void explain_block(struct lines *l, const struct plan_settings *s, const 
 	add(l, "  upstream: %s", b->sql);
 }
 
+static void explain_hierarchy(struct lines *l, const struct plan *plan, const struct plan_hierarchy *h)
+{
+	const struct plan_block *finest = &plan->blocks[h->blocks[h->n - 1]];
+	struct wr numbers, labels;
+	bool some = false;
+
+	wr_init(&numbers, l->arena, 512);
+	wr_init(&labels, l->arena, 1 << 16);
+	for (size_t i = h->n; i-- > 0;)
+		wr_fmt(&numbers, "%s%zu", i + 1 == h->n ? "" : i == 0 ? " and " : ", ", h->blocks[i] + 1);
+	for (size_t i = 0; i < finest->spec.n_values; i++) {
+		if (!h->additive[i] || finest->spec.values[i].shared > 0)
+			continue;
+		wr_fmt(&labels, "%s%s", some ? ", " : "", finest->columns[finest->spec.n_keys + i].label);
+		some = true;
+	}
+	l->failed = l->failed || !wr_ok(&numbers) || !wr_ok(&labels);
+	if (!l->failed)
+		add(l, "Totals: protected queries %s count the same rows; by least squares over all of them each total of %s is the sum of its rows, and variances are below those above",
+		    wr_text(&numbers), wr_text(&labels));
+}
+
 static void explain_charges(struct lines *l, const struct plan *plan)
 {
 	struct wr w;
@@ -142,6 +164,8 @@ bool explain_plan(struct arena *a, const struct plan_settings *s, struct plan *p
 
 	for (size_t i = 0; i < plan->n_blocks; i++)
 		explain_block(&l, s, &plan->blocks[i], i);
+	for (size_t i = 0; i < plan->n_hierarchies; i++)
+		explain_hierarchy(&l, plan, &plan->hierarchies[i]);
 	if (plan->kind == PLAN_SIDECAR)
 		add(&l, "Answered by the sidecar: no protected data is read");
 	else if (plan->n_outputs == 0)

@@ -4,6 +4,7 @@
 #include "planner/accuracy.h"
 #include "planner/ast.h"
 #include "planner/explain.h"
+#include "planner/hierarchy.h"
 #include "planner/post.h"
 #include "planner/template.h"
 
@@ -301,13 +302,13 @@ static bool plan_blocks(const struct planning *p, Node *statement, bool rows, st
 	bool probe = is_zero(s->limit_count) || (is_probe(s) && !post_aggregates(s));
 
 	if (!post_rewrite(&post, s, e) || !collect_accounts(&post, &accounts, e) || !close_blocks(&post, &accounts, plan, e) ||
-	    !make_charges(p, &accounts, plan, e))
+	    !make_charges(p, &accounts, plan, e) || !hierarchy_find(&post, plan, e))
 		return false;
 	plan->kind = PLAN_BLOCKS;
 	if (probe || plan->n_blocks == 0) {
 		/* no row of a block can reach the result: checked as if it ran, then asked of the empty tables, at no charge */
 		plan->kind = PLAN_SIDECAR;
-		plan->n_blocks = plan->n_charges = 0;
+		plan->n_blocks = plan->n_charges = plan->n_hierarchies = 0;
 		plan->sidecar_sql = p->sql;
 		return probe || !post.dropped || ast_deparse(p->arena, statement, &plan->sidecar_sql, e);
 	}

@@ -149,6 +149,16 @@ struct plan_block {
 	} figures;
 };
 
+/*
+ * Blocks that count the same rows at several levels, each key set within the next: what they release is made to agree (mechanisms/consistent.h) before it is shown.
+ */
+struct plan_hierarchy {
+	const size_t *blocks;      /* [n], the coarsest first */
+	size_t n;                  /* at least 2 */
+	const size_t *const *from; /* [n][its keys]: the place of each key among those of the next block */
+	const bool *additive;      /* [n_values]: whether the exact values of a total are the sums of those of its parts */
+};
+
 /* What one account pays; the proxy turns it into a ledger charge. */
 struct plan_charge {
 	const struct policy_budget *budget;
@@ -173,6 +183,9 @@ struct plan {
 	enum plan_kind kind;
 	const struct plan_block *blocks;
 	size_t n_blocks;
+
+	const struct plan_hierarchy *hierarchies; /* no block is in two */
+	size_t n_hierarchies;
 
 	/* Direct: the result is block 0's released columns in this order, without the sidecar.  Else n_outputs is 0. */
 	const struct plan_output *outputs;

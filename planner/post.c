@@ -297,6 +297,17 @@ static bool keep_block(struct post *p, struct block *b, struct error *e)
 	return true;
 }
 
+static bool keep_family(struct post *p, size_t first, struct error *e)
+{
+	struct post_family *grown = arena_grow(p->planning->arena, p->families, p->n_families, &p->cap_families, sizeof(*grown));
+
+	if (!grown)
+		return fail_memory(e);
+	p->families = grown;
+	p->families[p->n_families++] = (struct post_family){ first, p->n_blocks - first };
+	return true;
+}
+
 /* The statement's result is the block's columns as they are: no sidecar needed.  (timestamptz is shown in the session's zone: by the sidecar.) */
 static bool note_direct(struct post *p, const struct block *b, const PgQuery__SelectStmt *s, struct error *e)
 {
@@ -323,6 +334,7 @@ static bool note_direct(struct post *p, const struct block *b, const PgQuery__Se
 static bool block_relation(struct post *p, struct block *b, const struct grouping *g, const char *alias, Node **out, struct error *e)
 {
 	struct arena *a = p->planning->arena;
+	const size_t first = p->n_blocks;
 	const PgQuery__ParseResult *tree;
 	struct wr w;
 
@@ -341,6 +353,8 @@ static bool block_relation(struct post *p, struct block *b, const struct groupin
 	wr_fmt(&w, ") AS %s", alias);
 	if (!wr_ok(&w))
 		return fail_memory(e);
+	if (p->n_blocks > first + 1 && !keep_family(p, first, e))
+		return false;
 	if (!ast_parse(a, wr_text(&w), &tree, e))
 		return false;
 	*out = tree->stmts[0]->stmt->select_stmt->from_clause[0];

@@ -8,10 +8,17 @@
 #include "planner/ast.h"
 #include "planner/block.h"
 
+/* The grouping sets of one SELECT: so many blocks, from the first on. */
+struct post_family {
+	size_t first, n;
+};
+
 struct post {
 	const struct planning *planning;
 	struct block **blocks; /* in the order of their parameters */
 	size_t n_blocks, cap_blocks;
+	struct post_family *families; /* of ROLLUP and the like */
+	size_t n_families, cap_families;
 	size_t n_aliases;      /* of blocks opened so far */
 	int next_param;        /* the next free parameter number */
 	bool dropped;          /* some CTE was left out: the text is no longer the client's */

@@ -127,6 +127,7 @@ static bool check_units(struct block *b, struct error *e)
 	b->max_rows = flow.max_rows;
 	b->max_groups = flow.max_groups;
 	b->owner_moves = flow.owner_moves;
+	b->single = flow.single;
 	return true;
 }
 

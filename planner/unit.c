@@ -137,12 +137,14 @@ static bool multiply(const struct rel *r, const struct scan *const *finder, stru
 {
 	bool wild = is_wild(r, finder);
 
+	out->single = !wild && !r->full;
 	for (size_t i = 0; i < r->n_scans; i++) {
 		const struct scan *s = r->scans[i];
 		if (!is_dp(s))
 			continue;
 		const struct policy_table *t = s->table;
 		bool once = finder[i] || (!s->derived && !t->via && !wild && t->columns[t->unit_column].unique);
+		out->single = out->single && once;
 		int64_t rows = once ? 1 : t->max_rows, groups = once && !finder[i] ? 1 : t->max_groups;
 		if (r->full) { /* a row may come from either side alone */
 			out->max_rows = rows > out->max_rows ? rows : out->max_rows;

@@ -17,6 +17,7 @@ struct unit_flow {
 	struct expr *unit;    /* NULL: no protected table */
 	const char *name;
 	int64_t max_rows, max_groups; /* products of the tables' contributions; rows found by a unique column do not multiply */
+	bool single;          /* a unit has at most one row, as unique columns say: the contributions bound nothing */
 	bool owner_moves;     /* removing only one owner's rows of a unit may move its other rows instead of removing them (outer joins, NOT IN) */
 };
 

@@ -11,6 +11,7 @@
 #include "proxy/present.h"
 #include "proxy/quantum.h"
 #include "proxy/repeat.h"
+#include "proxy/totals.h"
 #include "proxy/trail.h"
 
 enum phase { PHASE_PLAN, PHASE_CONNECT, PHASE_LEDGER, PHASE_UPSTREAM, PHASE_NOISE, PHASE_POST, PHASES };
@@ -236,9 +237,10 @@ static bool sidecar_source(struct query *q, struct present_source *out, struct e
 {
 	const struct plan *plan = q->plan;
 	size_t n = q->params.n, total = 0;
+	const struct released **shown;
 	const uint32_t *types = NULL;
 
-	if (!params_and_columns(&q->params, plan, q->arena, &types, &total, e))
+	if (!params_and_columns(&q->params, plan, q->arena, &types, &total, e) || !totals_adjust(plan, q->released, q->arena, &shown, e))
 		return false;
 	const char **values = arena_array(q->arena, total + 1, const char *);
 	int *lengths = arena_array(q->arena, total + 1, int), *formats = arena_array(q->arena, total + 1, int);
@@ -251,7 +253,7 @@ static bool sidecar_source(struct query *q, struct present_source *out, struct e
 	}
 	for (size_t b = 0; n < total; b++) {
 		for (size_t c = 0; c < plan->blocks[b].n_columns; c++, n++) {
-			if (!array_literal(q->released[b], c, q->arena, &values[n], e))
+			if (!array_literal(shown[b], c, q->arena, &values[n], e))
 				return false;
 		}
 	}

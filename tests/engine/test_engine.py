@@ -2,6 +2,7 @@
 """What the engine promises, against a real upstream and a real sidecar.  usage: test_engine.py DRIVER [NAME...]"""
 import json, os, re, subprocess, sys, threading, time, traceback
 import psycopg2
+from decimal import Decimal
 from world import BIN, Engine, World, wait_until
 
 DRIVER = sys.argv[1]
@@ -43,6 +44,52 @@ def test_post_processing_is_postgresqls():
     rows = g.rows("SELECT region, round(sum(spend) / count(*), 1) AS r, rank() OVER (ORDER BY count(*) DESC) FROM brand.customers "
                   "GROUP BY region HAVING count(*) > 1 ORDER BY region DESC LIMIT 2")
     assert [x[0] for x in rows] == ["west", "south"] and len(rows[0]) == 3, rows
+
+
+IN_REGIONS = "WHERE region IN ('north', 'south', 'east', 'west')"
+
+
+def test_totals_of_a_rollup_are_the_sums_of_their_rows():
+    sql = (f"SELECT region, vip, grouping(region, vip) AS g, count(*), sum(spend), count(DISTINCT email_fp), count(*) FILTER (WHERE spend > 100), noise_low(count(*)), noise_high(count(*)) "
+           f"FROM brand.singles {IN_REGIONS} GROUP BY ROLLUP (region, vip)")
+    for _ in range(3):
+        rows = g.rows(sql)
+        assert len(rows) == 12 + 4 + 1, rows
+        by = {int(x[2]): [] for x in rows}
+        for x in rows:
+            by[int(x[2])].append(x)
+        assert sorted((k, len(v)) for k, v in by.items()) == [(0, 12), (1, 4), (3, 1)], rows
+        for value in (3, 4, 5, 6):
+            number = lambda x: Decimal(x[value])
+            assert number(by[3][0]) == sum(map(number, by[1])) == sum(map(number, by[0])), (value, rows)
+            for r in by[1]:
+                assert number(r) == sum(number(x) for x in by[0] if x[0] == r[0]), (value, r, rows)
+        assert all(int(x[7]) <= int(x[3]) <= int(x[8]) for x in rows), rows
+        total = [x for x in rows if x[2] == "3"][0]
+        assert abs(int(total[3]) - 2000) < 500
+
+
+def test_totals_agree_where_a_unit_counts_once_in_one_group():
+    rows = g.rows("SELECT vip, count(*) FROM brand.customers GROUP BY ROLLUP (vip)")
+    assert int(rows[-1][1]) == sum(int(x[1]) for x in rows[:-1]) and len(rows) == 4, rows
+    rows = g.rows("SELECT region, count(*) FROM brand.singles GROUP BY region, ROLLUP (vip) ORDER BY region, 2")
+    assert len(rows) == 16, rows
+
+
+def test_explain_says_which_totals_agree():
+    for sql, agrees in ((f"SELECT region, count(*), sum(spend), avg(spend) FROM brand.singles {IN_REGIONS} GROUP BY ROLLUP (region)", "count(*), sum(spend)"),
+                        ("SELECT vip, count(*), sum(spend) FROM brand.customers GROUP BY ROLLUP (vip)", "count(*)"),  # of two rows of a unit either may be sampled
+                        ("SELECT vip, count(*) FROM brand.singles GROUP BY GROUPING SETS ((), (vip))", "count(*)"),
+                        ("SELECT vip, avg(spend) FROM brand.singles GROUP BY ROLLUP (vip)", None),
+                        ("SELECT region, count(*) FROM brand.singles GROUP BY ROLLUP (region)", None),  # other regions are in the total
+                        ("SELECT region, count(*) FROM brand.singles WHERE region IN ('north', 'nowhere') GROUP BY ROLLUP (region)", None),
+                        ("SELECT seen, count(*) FROM brand.customers GROUP BY ROLLUP (seen)", None),  # private keys
+                        (f"SELECT region, vip, count(*) FROM brand.singles {IN_REGIONS} GROUP BY CUBE (region, vip)", None),
+                        ("SELECT vip, count(*) FROM brand.singles GROUP BY vip", None)):
+        lines = [x[0] for x in g.rows("EXPLAIN " + sql) if x[0].startswith("Totals:")]
+        assert len(lines) == (agrees is not None), (sql, lines)
+        if agrees:
+            assert f"each total of {agrees} is the sum of its rows" in lines[0], lines
 
 
 def test_parameters_are_inferred_text_and_binary():

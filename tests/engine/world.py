@@ -12,6 +12,7 @@ CREATE TABLE pub_raw.users (email_fp text, device text, clicks bigint);
 INSERT INTO brand_raw.customers SELECT md5('u' || i), (ARRAY['north','south','east','west'])[1 + i %% 4], 18 + i %% 60, (i %% 500) + 0.25,
   (i %% 100) / 10.0, i %% 3 = 0, date '2024-01-01' + i %% 60, timestamptz '2024-03-01 12:00+00' + i * interval '1 minute' FROM generate_series(1, %d) i;
 INSERT INTO pub_raw.users SELECT md5('u' || i), CASE WHEN i %% 2 = 0 THEN 'ios' ELSE 'android' END, i %% 20 FROM generate_series(1000, 3000) i;
+CREATE TABLE brand_raw.singles AS SELECT email_fp, region, spend, vip FROM brand_raw.customers; ALTER TABLE brand_raw.singles ADD PRIMARY KEY (email_fp);
 """
 
 POLICY = """
@@ -58,7 +59,19 @@ tables:
       device: {{ type: text, values: [ios, android] }}
       clicks: {{ type: bigint, bounds: [0, 100] }}
     contribution: {{ max_rows: 1, max_groups: 1 }}
+  - name: brand.singles
+    owner: brand
+    source: brand_raw.singles
+    unit: {{ person: email_fp }}
+    rule: differential_privacy
+    columns:
+      email_fp: {{ type: text, encoding: fingerprint, unique: true }}
+      region: {{ type: text, values: [north, south, east, west] }}
+      spend: {{ type: numeric, bounds: [0, 500], grid: 0.01 }}
+      vip: {{ type: boolean }}
+    contribution: {{ max_rows: 1, max_groups: 1 }}
 budgets:
+  - {{ owner: brand, table: singles, analyst: publisher, epsilon: 100, delta: 1e-6, per_query: {{ epsilon: 0.5, max_epsilon: 10 }}, accounting: pure }}
   - {{ owner: brand, table: customers, analyst: publisher, epsilon: 100, delta: 1e-6, per_query: {{ epsilon: 0.5, max_epsilon: 10 }}, accounting: pure }}
   - {{ owner: publisher, table: users, analyst: publisher, epsilon: 100, delta: 1e-6, per_query: {{ epsilon: 0.5, max_epsilon: 10 }}, accounting: pure }}
 """

@@ -134,6 +134,13 @@ check("a percentage out of reach: the look is charged, the answer neither run no
 c.execute("SET noisegate.error = '3'")
 rows, _ = said("SELECT noise_low(avg(age)), noise_high(avg(age)) FROM customers")
 check("an absolute error of an average takes a look too", float(rows[0][1] - rows[0][0]) / 2 < 4, rows)
+rollup = "SELECT age > 40, count(*), avg(age), noise_low(count(*)), noise_high(count(*)) FROM customers GROUP BY ROLLUP (1) ORDER BY 1"
+for wanted, charges in (("9000", 1), ("200", 2)):
+    c.execute(f"SET noisegate.error = '{wanted}'")
+    before = spent()
+    rows, _ = said(rollup)
+    check(f"totals agree after a look, error {wanted}: {charges} charges", sum(r[1] for r in rows[:-1]) == rows[-1][1] and all(r[3] <= r[1] <= r[4] for r in rows)
+          and spent()[0] == before[0] + charges, (rows, spent(), before))
 c.execute("SET noisegate.error = default")
 check("default asks with the policy's epsilon again", state("SELECT avg(spend) FROM customers") == "ran")
 

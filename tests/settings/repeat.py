@@ -123,6 +123,9 @@ try:
     check("current_date is the same all day, now() never", [ask(today)[1], ask(today)[1], ask(moment)[1], ask(moment)[1]] == [1, 0, 1, 1])
     groups, n = ask("SELECT campaign, count(*) FROM publisher.impressions GROUP BY campaign ORDER BY 1")
     check("groups with private keys appear as they did", n == 1 and ask("SELECT campaign, count(*) FROM publisher.impressions GROUP BY campaign ORDER BY 1") == (groups, 0))
+    rollup = "SELECT age > 40 AS older, count(*), noise_low(count(*)) FROM brand.customers GROUP BY ROLLUP (1) ORDER BY 1"
+    rows, n = ask(rollup)
+    check("totals that were made to agree are repeated as they were shown", n == 1 and sum(r[1] for r in rows[:-1]) == rows[-1][1] and ask(rollup) == (rows, 0), (n, rows))
     both = "SELECT c.region, count(*) FROM brand.customers c JOIN publisher.users u ON c.email_fp = u.email_fp GROUP BY c.region ORDER BY 1"
     rows, n = ask(both)
     check("two accounts are charged once", n == 2 and ask(both) == (rows, 0), n)

@@ -1,0 +1,36 @@
+#include "proxy/totals.h"
+
+#include "mechanisms/consistent.h"
+
+static bool adjust(const struct plan *plan, const struct plan_hierarchy *h, const struct released **rows, struct arena *a, struct error *e)
+{
+	struct consistent_level levels[CONSISTENT_LEVELS_MAX];
+	const struct released *made[CONSISTENT_LEVELS_MAX];
+
+	BUG_IF(h->n > CONSISTENT_LEVELS_MAX);
+	for (size_t i = 0; i < h->n; i++)
+		levels[i] = (struct consistent_level){ &plan->blocks[h->blocks[i]].spec, rows[h->blocks[i]], h->from[i] };
+	if (!consistent_make(levels, h->n, h->additive, a, made, e))
+		return false;
+	for (size_t i = 0; i < h->n; i++)
+		rows[h->blocks[i]] = made[i];
+	return true;
+}
+
+bool totals_adjust(const struct plan *plan, const struct released **released, struct arena *a, const struct released ***out, struct error *e)
+{
+	*out = released;
+	if (plan->n_hierarchies == 0)
+		return true;
+	const struct released **rows = arena_array(a, plan->n_blocks + 1, const struct released *);
+	if (!rows)
+		return fail_memory(e);
+	for (size_t i = 0; i < plan->n_blocks; i++)
+		rows[i] = released[i];
+	for (size_t i = 0; i < plan->n_hierarchies; i++) {
+		if (!adjust(plan, &plan->hierarchies[i], rows, a, e))
+			return false;
+	}
+	*out = rows;
+	return true;
+}
