@@ -4,7 +4,8 @@
  * so a true value cannot reach a client by accident (SPEC G5, G6).
  *
  * What must hold:
- * (1) Fresh noise for every draw of every row; values that share a draw show functions of the same noised numbers.
+ * (1) Fresh noise for every draw of every row; values that share a draw, and members of a joint part, show functions of the same
+ *     noised numbers of their row.
  * (2) All noise of a release is drawn before the first row can be read.
  * (3) Row order is canonical: domain order for public keys, the order of the exact rows (sorted by key upstream) otherwise;
  *     it depends on no suppressed row.
