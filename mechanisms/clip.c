@@ -5,25 +5,42 @@
 
 #include <math.h>
 
-/* Of a sum's price the bound takes one part in BOUND_SHARE, and of that the test of enough units one in TEST_SHARE; it allows for so many scales of its noise. */
-enum { BOUND_SHARE = 4, TEST_SHARE = 4, ENOUGH_SCALES = 3 };
+/*
+ * Of a sum's price the bound takes one part in BOUND_SHARE (of rho, which grows with the square of the noise it saves, one in BOUND_SHARE_RHO), and of that the test of
+ * enough units one in TEST_SHARE; it allows for so many scales of its noise.
+ */
+enum { BOUND_SHARE = 4, BOUND_SHARE_RHO = 8, TEST_SHARE = 4, ENOUGH_SCALES = 3 };
+
+/* 2^n and halfway to the next, in turn, not minding the cap. */
+static i128 ladder(unsigned first, size_t i)
+{
+	const i128 power = (i128)1 << (first + i / 2);
+
+	return i % 2 ? power + power / 2 : power;
+}
+
+static size_t steps_to(unsigned first, i128 cap)
+{
+	size_t n = 1;
+
+	while (ladder(first, n - 1) < cap)
+		n++;
+	return n;
+}
 
 void clip_bounds(i128 cap, struct clip *out)
 {
-	unsigned last = 0;
-
 	BUG_IF(cap < 1 || cap > CLIP_CAP_MAX);
-	while ((i128)1 << last < cap)
-		last++;
 	out->cap = cap;
-	out->first = last >= CLIP_STEPS_MAX ? last - CLIP_STEPS_MAX + 1 : 0;
-	out->steps = last - out->first + 1;
+	out->first = 1;
+	while ((out->steps = steps_to(out->first, cap)) > CLIP_STEPS_MAX)
+		out->first++;
 }
 
 i128 clip_bound(const struct clip *c, size_t i)
 {
 	BUG_IF(i >= c->steps);
-	return i + 1 == c->steps ? c->cap : (i128)1 << (c->first + i);
+	return i + 1 == c->steps ? c->cap : ladder(c->first, i);
 }
 
 bool clip_noise(const struct clip *c, i128 bound, struct noise *out, struct error *e)
@@ -42,14 +59,14 @@ bool clip_plan(i128 cap, const struct clip_price *price, struct clip *out, struc
 	struct noise most;
 
 	clip_bounds(cap, &c);
-	c.rho.pico = price->rho.pico - price->rho.pico / BOUND_SHARE;
+	c.rho.pico = price->rho.pico - price->rho.pico / BOUND_SHARE_RHO;
 	c.epsilon.pico = price->epsilon.pico - choice.pico;
 	if (price->gaussian) /* the price of test and choice together, as one pure mechanism */
-		choice = loss_pure_of_rho((struct rho){ price->rho.pico / BOUND_SHARE });
+		choice = loss_pure_of_rho((struct rho){ price->rho.pico / BOUND_SHARE_RHO });
 	const struct eps test = { choice.pico / TEST_SHARE }, score = { choice.pico - test.pico };
 	if (!calibrate_laplace(price->groups, test, &c.test, e) || !calibrate_laplace(price->groups, score, &c.score, e) || !clip_noise(&c, cap, &most, e))
 		return false;
-	c.penalty = (i128)ceil(log(4) * (double)c.score.num / (double)c.score.den);
+	c.penalty = (i128)ceil(log(2) * (double)c.score.num / (double)c.score.den);
 	c.enough = c.penalty * (i128)c.steps + (i128)(ENOUGH_SCALES * c.test.num / c.test.den);
 	*out = c;
 	return true;

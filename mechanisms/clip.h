@@ -2,7 +2,7 @@
  * A bound on what one unit adds to a sum, found privately, for when no tight one is known.
  *
  * Inputs: per-unit (and group) sums c, integers in grid units with |c| <= cap, counted by magnitude: one pass of the upstream gives, for each of the bounds
- * 2^first, 2^(first+1), ..., cap, how many sums lie in its bucket and what they add up to.  From that follow q(i), how many exceed bound i in magnitude, and
+ * 2, 3, 4, 6, 8, 12, ..., cap, how many sums lie in its bucket and what they add up to.  From that follow q(i), how many exceed bound i in magnitude, and
  * S(i), the sum of all clamped to [-bound i, bound i].
  *
  * Mechanism, in two steps.  (1) Are there enough units?  q(0) + Laplace(groups/e1) must reach `enough`; among fewer no bound could be found that is not far too
@@ -14,9 +14,9 @@
  *   Then S(chosen) is released with the noise for a change of at most its bound in each group.
  * Not for outer joins from which one owner's rows alone may leave: there a unit's sums may move both ways.
  *
- * Error: penalty = groups ln 4 / e2, so that a bound k steps too high, which costs 2^k times the noise, has about 4^-k the chance; and a bound is too low only where fewer
- * than about penalty sums (ten groups/epsilon) lie above it.  With bound 2B at most where B is the largest sum, the noise is 2/(3/4) = 2.7 times that of knowing B; the declared cap does not
- * matter.  (Race to the top, Dong et al. 2022, answers the largest S(i) less its penalty with L times the noise for L bounds, for L = 37 some hundred times the
+ * Error: penalty = groups ln 2 / e2, so that a bound 2^k times too high, 2k steps, has about 4^-k the chance; and a bound is too low only where fewer
+ * than about two penalties of sums (ten groups/epsilon) lie above it.  With bound 3/2 B at most where B is the largest sum, the noise is (3/2)/(3/4) = 2 times that of knowing B; the declared cap
+ * does not matter.  (Race to the top, Dong et al. 2022, answers the largest S(i) less its penalty with L times the noise for L bounds, for L = 37 some hundred times the
  * error; the sparse vector technique overshoots by many steps in one run out of a hundred, which dominates its mean error; docs/mechanisms.md.)
  */
 #ifndef NG_MECHANISMS_CLIP_H
@@ -28,12 +28,12 @@
 #include "base/units.h"
 #include "mechanisms/noise.h"
 
-enum { CLIP_STEPS_MAX = 49 };
+enum { CLIP_STEPS_MAX = 97 };
 #define CLIP_CAP_MAX ((i128)1 << 62)
 
 struct clip {
 	i128 cap;       /* 1 .. CLIP_CAP_MAX */
-	unsigned first; /* the smallest bound is 2^first, or cap */
+	unsigned first; /* at least 1; the bounds are 2^first, 3/2 2^first, 2 2^first, 3 2^first, ..., the last is cap */
 	size_t steps;   /* bounds, 1 .. CLIP_STEPS_MAX */
 	uint64_t groups;
 	struct noise test;  /* of the number of units */
@@ -45,7 +45,7 @@ struct clip {
 	struct rho rho;
 };
 
-/* What a sum may spend: a quarter goes to the bound.  For a unit in at most `groups` groups. */
+/* What a sum may spend: a quarter of epsilon, or an eighth of rho, goes to the bound.  For a unit in at most `groups` groups. */
 struct clip_price {
 	bool gaussian;
 	struct eps epsilon;

@@ -125,8 +125,8 @@ static bool take_bounds(const struct block *b, const struct expr *x, const char 
 /* What one unit may add to a sum, in the sum's own unit, from which on its bound is found privately unless the analyst says otherwise. */
 static const double wide_sum = 1e6;
 
-/* Where nothing bounds a summand, one unit may add this many grid units. */
-#define UNBOUNDED_SUM ((i128)1 << 48)
+/* Wider bounds than this many grid units of one unit are as good as none: the samplers hold noise for no more. */
+#define WIDEST_SUM ((i128)1 << 48)
 
 static double widest(const struct block *b, const struct aggregate *g)
 {
@@ -144,11 +144,13 @@ static bool sum_bounds(struct block *b, struct aggregate *g, int location, struc
 	if (known || !possible) {
 		if (!take_bounds(b, g->arg, g->function, location, (i128)1 << 54, &g->grid, &g->lo, &g->hi, e))
 			return false;
-		g->clipped = possible && (choice == BOUNDS_PRIVATE || widest(b, g) >= wide_sum) && (i128)b->max_rows <= CLIP_CAP_MAX / ((i128)1 << 54);
+		g->clipped = possible && (choice == BOUNDS_PRIVATE || widest(b, g) >= wide_sum);
+		const i128 most = (i128)b->max_rows * (-g->lo > g->hi ? -g->lo : g->hi); /* below 2^20 2^53 */
+		g->cap = most < 1 ? 1 : most < WIDEST_SUM ? most : WIDEST_SUM;
 		return true;
 	}
 	g->grid = type_is_integer(g->arg->type) ? (struct decimal){ 1, 0 } : g->arg->range.grid.digits > 0 ? g->arg->range.grid : (struct decimal){ 1, 2 };
-	g->hi = UNBOUNDED_SUM / b->max_rows;
+	g->cap = g->hi = WIDEST_SUM;
 	g->lo = -g->hi;
 	g->clipped = true;
 	return true;

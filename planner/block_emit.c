@@ -227,9 +227,11 @@ static void emit_partial(struct emit *m, const struct block *b, const struct agg
 		emit_filter(m, g, g->arg->scan->nullable || g->arg->scan->derived ? aside(m, write_arg, g) : NULL);
 		wr_str(&m->w, ", 1)");
 		break;
-	case AGGREGATE_SUM:
-		emit_capped_sum(m, g, aside(m, write_clamped, g), g->lo < 0 ? rows * g->lo : 0, g->hi > 0 ? rows * g->hi : 0);
+	case AGGREGATE_SUM: {
+		const i128 least = g->clipped ? -g->cap : rows * g->lo, most = g->clipped ? g->cap : rows * g->hi;
+		emit_capped_sum(m, g, aside(m, write_clamped, g), g->lo < 0 ? least : 0, g->hi > 0 ? most : 0);
 		break;
+	}
 	case AGGREGATE_AVG:
 		emit_average(m, b, g, number);
 		return;
@@ -353,7 +355,7 @@ static void emit_ranked(struct emit *m, const struct block *b)
 }
 
 /* The exact value of a group from the partials of its units. */
-static void emit_total(struct emit *m, const struct block *b, const struct aggregate *g, size_t number)
+static void emit_total(struct emit *m, const struct aggregate *g, size_t number)
 {
 	static const char items[] = "pg_catalog.unnest(pg_catalog.string_to_array(pg_catalog.string_agg(g.p%zu, ','), ',')) AS w";
 
@@ -371,7 +373,7 @@ static void emit_total(struct emit *m, const struct block *b, const struct aggre
 		return;
 	}
 	if (g->clipped) {
-		emit_clipped_total(m, b, g, number);
+		emit_clipped_total(m, g, number);
 		return;
 	}
 	size_t parts = g->kind == AGGREGATE_AVG ? 2 : g->kind == AGGREGATE_MOMENT ? g->n_parts : 1;
@@ -395,7 +397,7 @@ static void emit_protected(struct emit *m, const struct block *b, bool ranked, b
 		if (b->aggregates[i].shared > 0)
 			continue;
 		wr_str(&m->w, separator);
-		emit_total(m, b, &b->aggregates[i], i + 1);
+		emit_total(m, &b->aggregates[i], i + 1);
 		separator = ", ";
 	}
 	wr_str(&m->w, " FROM (");

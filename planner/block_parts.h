@@ -32,6 +32,7 @@ struct aggregate {
 	struct decimal grid_y;
 	i128 lo_y, hi_y;
 	bool clipped;        /* SUM: its bound is found privately */
+	i128 cap;            /* clipped: one unit adds at most so many grid units, whatever is found; at least 1 */
 	bool distinct;       /* sum(DISTINCT x): exact releases only */
 	enum moment what;    /* MOMENT */
 	size_t n_parts;      /* MOMENT: that it and all that share its draw need */
@@ -137,7 +138,7 @@ bool block_has_clipped(const struct block *b);
 void emit_clip_buckets(struct emit *m, const struct block *b);
 
 /* The buckets of a sum that hold a unit, as text: bucket:count:total:sign,... */
-void emit_clipped_total(struct emit *m, const struct block *b, const struct aggregate *g, size_t number);
+void emit_clipped_total(struct emit *m, const struct aggregate *g, size_t number);
 
 /* SQL of the block; fills sql, params, seed_param. ranked: at most max_groups groups a unit are sampled. */
 MUST_CHECK bool block_emit(struct block *b, bool ranked, bool count_units, struct plan_block *out, struct error *e);

@@ -88,7 +88,7 @@ static bool value_noise(struct block *b, size_t index, const struct part_price *
 	if (b->owner_moves && g->lo < 0 && g->hi > 0)
 		reach = absolute(g->lo) + absolute(g->hi);
 	if (g->kind == AGGREGATE_SUM)
-		linf = rows * reach;
+		linf = g->clipped ? (u128)g->cap : rows * reach;
 	if (linf == 0)
 		linf = 1; /* bounds [0, 0]: still noised */
 	c->linf = (i128)linf;

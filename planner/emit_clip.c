@@ -1,26 +1,22 @@
 /* What the upstream counts for sums whose bound is found privately: units by the magnitude of their sums (mechanisms/clip.h). */
 #include "planner/block_parts.h"
 
-static i128 clip_cap(const struct block *b, const struct aggregate *g)
-{
-	const i128 cap = (i128)b->max_rows * (-g->lo > g->hi ? -g->lo : g->hi);
-
-	return cap ? cap : 1;
-}
-
-void emit_clipped_total(struct emit *m, const struct block *b, const struct aggregate *g, size_t number)
+void emit_clipped_total(struct emit *m, const struct aggregate *g, size_t number)
 {
 	struct clip c = { 0 };
 
-	clip_bounds(clip_cap(b, g), &c);
+	clip_bounds(g->cap, &c);
 	wr_str(&m->w, "NULLIF(pg_catalog.concat_ws(','");
 	for (size_t i = 0; i < c.steps; i++) {
 		char filter[96];
 		(void)snprintf(filter, sizeof(filter), " FILTER (WHERE g.b%zu OPERATOR(pg_catalog.=) %zu)", number, i);
 		wr_fmt(&m->w, ", '%zu:' OPERATOR(pg_catalog.||) NULLIF(pg_catalog.count(*)%s, 0)::pg_catalog.text OPERATOR(pg_catalog.||) ':'"
-			      " OPERATOR(pg_catalog.||) pg_catalog.sum(g.p%zu)%s::pg_catalog.text OPERATOR(pg_catalog.||) ':'"
-			      " OPERATOR(pg_catalog.||) pg_catalog.sum(pg_catalog.sign(g.p%zu))%s::pg_catalog.text",
-		       i, filter, number, filter, number, filter);
+			      " OPERATOR(pg_catalog.||) pg_catalog.sum(g.p%zu)%s::pg_catalog.text OPERATOR(pg_catalog.||) ':' OPERATOR(pg_catalog.||) ",
+		       i, filter, number, filter);
+		if (g->lo < 0)
+			wr_fmt(&m->w, "pg_catalog.sum(pg_catalog.sign(g.p%zu))%s::pg_catalog.text", number, filter);
+		else /* beyond the first bound none is 0 */
+			wr_fmt(&m->w, "pg_catalog.count(*)%s::pg_catalog.text", filter);
 	}
 	wr_str(&m->w, "), '')");
 }
@@ -33,7 +29,7 @@ void emit_clip_buckets(struct emit *m, const struct block *b)
 		struct wr bounds;
 		if (!g->clipped || g->shared > 0)
 			continue;
-		clip_bounds(clip_cap(b, g), &c);
+		clip_bounds(g->cap, &c);
 		wr_init(&bounds, m->arena, 4096);
 		for (size_t j = 0; j + 1 < c.steps; j++) {
 			wr_str(&bounds, j ? "," : "{");

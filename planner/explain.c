@@ -68,8 +68,8 @@ static void explain_value(struct lines *l, const struct plan_settings *s, const 
 	}
 	if (v->kind == RELEASE_CLIPPED) {
 		const double most = (double)v->clip.cap, unit = decimal_double(v->grid);
-		add(l, "  %s: what one unit adds is bounded privately, out of a quarter of its price, by one of %zu bounds from %.6g to %.6g; expected ±%.4g times that bound (%g%%)",
-		    c->label, v->clip.steps, (double)clip_bound(&v->clip, 0) * unit, most * unit, noise_half_width(&v->noise, s->confidence) / most, s->confidence * 100);
+		add(l, "  %s: what one unit adds is bounded privately, out of %s of its price, by one of %zu bounds from %.6g to %.6g; expected ±%.4g times that bound (%g%%)",
+		    c->label, v->clip.gaussian ? "an eighth" : "a quarter", v->clip.steps, (double)clip_bound(&v->clip, 0) * unit, most * unit, noise_half_width(&v->noise, s->confidence) / most, s->confidence * 100);
 		add(l, "    among fewer than about %.0f units none is found and %.6g holds; SET noisegate.bounds = 'policy' takes the declared bounds", (double)v->clip.enough,
 		    most * unit);
 		return;

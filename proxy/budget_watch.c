@@ -101,17 +101,35 @@ static bool look(struct budget_watch *w, struct error *e)
 
 static void news(void *ctx)
 {
+	struct budget_watch *w = ctx;
 	struct error e = ERROR_INIT;
 
-	if (!look(ctx, &e))
+	pthread_mutex_lock(&w->lock);
+	bool ok = look(w, &e);
+	pthread_mutex_unlock(&w->lock);
+	if (!ok)
 		log_error("operators' decisions could not be read into the audit log", &e);
 }
 
 bool budget_watch_start(struct budget_watch *w, struct ledger *l, struct audit *a, struct error *e)
 {
-	*w = (struct budget_watch){ .ledger = l, .audit = a, .seen = (int64_t)audit_noted(a) };
+	*w = (struct budget_watch){ .lock = PTHREAD_MUTEX_INITIALIZER, .ledger = l, .audit = a, .seen = (int64_t)audit_noted(a) };
 	if (w->seen == 0 ? !newest(w, &w->seen, e) : !look(w, e))
 		return false;
 	audit_watch(a, news, w);
+	return true;
+}
+
+bool budget_watch_use(struct budget_watch *w, struct ledger *l, struct error *e)
+{
+	struct budget_watch other = { .ledger = l };
+	int64_t seen;
+
+	if (!newest(&other, &seen, e))
+		return false;
+	pthread_mutex_lock(&w->lock);
+	w->ledger = l;
+	w->seen = seen;
+	pthread_mutex_unlock(&w->lock);
 	return true;
 }

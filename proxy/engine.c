@@ -60,6 +60,10 @@ bool engine_use_ledger(struct engine *g, const char *path, struct error *e)
 
 	if (!ledger_open(path, &g->clock, &other, e))
 		return false;
+	if (!budget_watch_use(&g->budget_watch, other, e)) {
+		ledger_close(other);
+		return false;
+	}
 	ledger_close(g->ledger);
 	g->ledger = other;
 	return true;

@@ -425,7 +425,7 @@ static bool reads_protected(const struct plan *plan)
  * The answer, or its error, leaves at a multiple of the quantum.  Until then nothing that others could wait for is given up, and a cancellation that comes before
  * is as good as one that came while the upstream was at work: which of the two it was shows nowhere.
  */
-static bool leave_in_time(struct query *q, bool ok, struct error *e)
+static bool leave_in_time(struct query *q, bool ok, const struct result *out, struct error *e)
 {
 	const int64_t quantum = reads_protected(q->plan) ? q->g->policy->policy->answers.quantum_ms : 0;
 
@@ -433,6 +433,8 @@ static bool leave_in_time(struct query *q, bool ok, struct error *e)
 	bool dropped = quantum > 0 && atomic_load(q->view->cancelled);
 	if (dropped)
 		ok = fail(e, ERR_CANCELLED, "canceling statement due to user request");
+	/* after the wait: the receipt of an answer that was ready but cancelled would tell that it was ready */
+	ok = ok && trail_answered(&q->trail, q->plan, q->released, out, e); /* on disk: it may leave */
 	for (size_t i = 0; i < q->n_asked; i++)
 		repeat_end(&q->asked[i].repeat, q->asked[i].plan, dropped ? NULL : q->asked[i].released);
 	upstream_give(q->g->upstream, q->lease);
@@ -445,10 +447,9 @@ static bool run_blocks(struct query *q, struct result *out, struct error *e)
 	if (!check_post(q, e))
 		return false;
 	clock_phase(q, PHASE_POST);
-	bool ok = answer(q, e) && (!q->plan->rough || answer_after_look(q, e)) && post_process(q, out, e) &&
-		  trail_answered(&q->trail, q->plan, q->released, out, e); /* on disk: it may leave */
+	bool ok = answer(q, e) && (!q->plan->rough || answer_after_look(q, e)) && post_process(q, out, e);
 	clock_phase(q, PHASE_POST);
-	return leave_in_time(q, ok, e);
+	return leave_in_time(q, ok, out, e);
 }
 
 static bool run_plan(struct query *q, struct result *out, struct error *e)

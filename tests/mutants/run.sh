@@ -63,7 +63,7 @@ a missing anchor is taken~budget/verify.c~s/return head->anchored ? refused(s, a
 past rho is forgotten under approx~budget/account.c~s/} else if (s.rho.pico > 0) {/} else if (0) {/~conformance
 delta is not halved~budget/account.c~s/: s->delta_whole.atto \/ 2/: s->delta_whole.atto/~unit-budget
 rows are not capped~planner/block_emit.c~s/LEAST(pg_catalog.count(\*)"/GREATEST(pg_catalog.count(*)"/~planner
-partial sums are not capped~planner/block_emit.c~s/rows \* g->hi : 0/1000000 * rows * g->hi : 0/~planner
+partial sums are not capped~planner/block_emit.c~s/g->cap : rows \* g->hi;/g->cap : 1000000 * rows * g->hi;/~planner
 groups are not sampled~planner/cost.c~s/ranked = !few/ranked = false/~planner
 units without identity are kept~planner/block_emit.c~s/") IS NOT NULL"/") IS NOT NULL IS NOT NULL"/~planner
 one group too many~planner/block_emit.c~s/b->max_groups, "int8"/b->max_groups + 1, "int8"/~planner

@@ -335,7 +335,7 @@ def histogram(r, v):
 
 
 def clip_bounds(v):
-    return [2 ** (v["first"] + i) for i in range(v["steps"] - 1)] + [v["linf"]]
+    return [2 ** (v["first"] + i // 2) * (3 if i % 2 else 2) // 2 for i in range(v["steps"] - 1)] + [v["linf"]]
 
 
 def clipped(r, v):

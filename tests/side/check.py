@@ -138,6 +138,8 @@ try:
         (what, took), where = outcome(c, f"SELECT count(*) FROM brand.customers WHERE age > 30 AND age < {60 + seconds:.0f}"), spent(c)
         seen[seconds] = (what, multiple(took, 1), where - before)
     check("a time-out before the multiple wins, whether the answer was ready or not", seen[0.1] == seen[5] and seen[5][0][1] == "57014" and seen[5][1:] == (1, 1), seen)
+    receipts = [int(r[0].split(":")[2]) for r in c.execute("SELECT receipt FROM noisegate.queries ORDER BY query_id").fetchall()]
+    check("nor do receipts: the log of the ready one is as long as that of a query that was stopped", len(receipts) == 2 and receipts[1] - receipts[0] == 3, receipts)
     pause(0)
     c.execute("SET statement_timeout = 0")
     before = spent(c)

@@ -261,4 +261,5 @@ Test(joint, what_does_not_fit_is_refused_and_releases_nothing)
 	s.joint.column = 0;
 	u.fail_after = u.drawn + 1;
 	cr_expect(!release_make(&s, &good, &r, &a, &out, &e) && e.code == ERR_INTERNAL && !out);
+	arena_reset(&a);
 }
