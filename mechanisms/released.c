@@ -151,10 +151,51 @@ static bool draw_clipped(struct making *m, size_t row, size_t value, struct draw
 	return __builtin_add_overflow(exact, sample, &d->x) ? bad_cell(e) : true;
 }
 
+/* An exact integer that was brought onto the joint part's lattice, and its noise. */
+static bool add_noise(struct making *m, const struct noise *noise, i128 exact, i128 *out, struct error *e)
+{
+	i128 sample;
+
+	if (!draws_sample(&m->draws, noise, &sample, e))
+		return false;
+	return __builtin_add_overflow(exact, sample, out) ? bad_cell(e) : true;
+}
+
+/* All members of the joint part, for one row: each sees the same noised count of units. */
+static bool draw_joint(struct making *m, size_t row, struct error *e)
+{
+	const struct release_spec *s = m->spec;
+	i128 units, shared, exact, z;
+
+	if (!exact_integer(m, row, s->joint.column, &units, e))
+		return false;
+	if (!joint_units(units, &shared))
+		return bad_cell(e);
+	if (!add_noise(m, &s->joint.units, shared, &shared, e))
+		return false;
+	for (size_t i = 0; i < s->n_values; i++) {
+		const struct release_value *v = &s->values[i];
+		struct drawn *d = &m->drawn[i];
+		if (v->joint.bound == 0)
+			continue;
+		if (!draws_coin(&m->draws, &d->coin, e) || !exact_integer(m, row, v->column, &exact, e))
+			return false;
+		if (!joint_mix(&v->joint, exact, units, &z))
+			return bad_cell(e);
+		if (!add_noise(m, &v->joint.noise, z, &z, e))
+			return false;
+		if (!joint_recover(&v->joint, z, shared, &d->x))
+			return bad_cell(e);
+	}
+	return true;
+}
+
 static bool draw(struct making *m, size_t row, size_t value, struct drawn *d, struct error *e)
 {
 	const struct release_value *v = &m->spec->values[value];
 
+	if (v->joint.bound != 0)
+		return true; /* by draw_joint() */
 	if (v->kind == RELEASE_CLIPPED)
 		return draw_clipped(m, row, value, d, e);
 	if (v->kind == RELEASE_MOMENT)
@@ -211,6 +252,8 @@ static bool add_row(struct making *m, const char *const *keys, size_t row, struc
 		if (keys[i] && !to[i])
 			return fail_memory(e);
 	}
+	if (m->spec->joint.members > 0 && !draw_joint(m, row, e))
+		return false;
 	for (size_t i = 0; i < m->spec->n_values; i++) {
 		if (!release_one(m, row, i, &to[m->spec->n_keys + i], e))
 			return false;
@@ -372,6 +415,21 @@ static bool release_rows(struct making *m, struct error *e)
 	return true;
 }
 
+/* A joint part has as many members as its noise is for, and no value that is noised for something else too. */
+static void check_joint(const struct release_spec *s)
+{
+	size_t members = 0;
+
+	for (size_t i = 0; i < s->n_values; i++) {
+		const struct release_value *v = &s->values[i];
+		if (v->joint.bound == 0)
+			continue;
+		members++;
+		BUG_IF(v->shared > 0 || (v->kind != RELEASE_COUNT && v->kind != RELEASE_SUM) || v->joint.noise.kind != NOISE_GAUSSIAN);
+	}
+	BUG_IF(members != s->joint.members || members == 1 || (members > 0 && (s->units_value > 0 || s->joint.units.kind != NOISE_GAUSSIAN)));
+}
+
 /* What only our own planner could get wrong. */
 static void check_spec(const struct release_spec *s)
 {
@@ -381,6 +439,7 @@ static void check_spec(const struct release_spec *s)
 	BUG_IF(groups && (s->minimum_units < 1 || s->units_value > s->n_values));
 	BUG_IF(s->selection == SELECT_OPTIMAL && s->law.minimum != s->minimum_units);
 	BUG_IF(groups && s->units_value > 0 && (s->values[s->units_value - 1].kind != RELEASE_COUNT || s->values[s->units_value - 1].shared > 0));
+	check_joint(s);
 	for (size_t i = 0; i < s->n_values; i++) {
 		const struct release_value *v = &s->values[i];
 		BUG_IF(s->private_noise == (v->kind == RELEASE_EXACT));
@@ -407,6 +466,8 @@ static bool wide_enough(const struct release_spec *s, const struct exact_rows *r
 		need = s->minimums[i].column >= need ? s->minimums[i].column + 1 : need;
 	if ((s->selection == SELECT_THRESHOLD || s->selection == SELECT_OPTIMAL) && s->units_column >= need)
 		need = s->units_column + 1;
+	if (s->joint.members > 0 && s->joint.column >= need)
+		need = s->joint.column + 1;
 	return rows->n_rows == 0 || rows->n_columns >= need;
 }
 

@@ -4,7 +4,8 @@
  * so a true value cannot reach a client by accident (SPEC G5, G6).
  *
  * What must hold:
- * (1) Fresh noise for every draw of every row; values that share a draw show functions of the same noised numbers.
+ * (1) Fresh noise for every draw of every row; values that share a draw, and members of a joint part, show functions of the same
+ *     noised numbers of their row.
  * (2) All noise of a release is drawn before the first row can be read.
  * (3) Row order is canonical: domain order for public keys, the order of the exact rows (sorted by key upstream) otherwise;
  *     it depends on no suppressed row.
@@ -19,6 +20,7 @@
 #include "base/number.h"
 #include "base/random.h"
 #include "mechanisms/clip.h"
+#include "mechanisms/joint.h"
 #include "mechanisms/moments.h"
 #include "mechanisms/noise.h"
 #include "mechanisms/quantile.h"
@@ -49,8 +51,9 @@ struct release_value {
 	enum release_kind kind;
 	enum release_format format; /* FORMAT_INT8 saturates to the int8 range; FORMAT_ASIS only with RELEASE_EXACT */
 	size_t column;              /* of its (first) input in the exact rows; RELEASE_AVG: the sum is in column + 1 */
-	struct noise noise;         /* of the count or sum; RELEASE_AVG: of the count; RELEASE_CLIPPED: of a sum at the widest bound */
+	struct noise noise;         /* of the count or sum; RELEASE_AVG: of the count; RELEASE_CLIPPED: of a sum at the widest bound; a member of a joint part: the law of its error, not sampled */
 	struct noise noise_sum;     /* RELEASE_AVG only */
+	struct joint_value joint;   /* COUNT, SUM with shared 0: a bound other than 0 makes it a member of the spec's joint part */
 	struct decimal grid;        /* value of one grid unit (COUNT: 1) */
 	i128 lo, hi;                /* RELEASE_AVG: bounds of x in grid units */
 	int extra_scale;            /* AVG, MOMENT: fractional digits beyond the grid's, 0..12 */
@@ -106,6 +109,7 @@ struct release_spec {
 
 	const struct release_value *values;
 	size_t n_values;
+	struct joint joint; /* correlated noise for those values that have a joint.bound, all of a row at once; only without a units_value */
 	double confidence; /* of interval ends, in (0, 1); read when some value asks for one */
 };
 

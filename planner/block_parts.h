@@ -115,6 +115,14 @@ struct part_price {
 /* Noise for a value that one unit changes by at most linf in each of the price's groups, out of 1/share_of_part of the price. */
 MUST_CHECK bool part_noise(const struct part_price *p, u128 linf, unsigned share_of_part, struct noise *out, struct error *e);
 
+/*
+ * Correlated noise (mechanisms/joint.h) for the counts and sums of one sign, out of the parts that they were given, where that lowers the error of all of them; else
+ * *out has no members and nothing changes.  counts_units: the statement counts a group's units anyway; else it must from now on, in the column after the keys, and the
+ * values move up by one.  ERR_NO_MEMORY.
+ */
+MUST_CHECK bool joint_choose(const struct block *b, const struct part_price *p, bool counts_units, struct release_value *values, struct plan_column *columns,
+			     struct joint *out, struct error *e);
+
 /* The aggregate (index + 1) that counts a group's units, whose noised value can decide whether the group is shown at no further cost; 0: none does. */
 size_t selection_units_value(const struct block *b);
 

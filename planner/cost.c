@@ -2,7 +2,8 @@
  * From a bound block to its plan: how contributions are bounded, which mechanism, which scales.
  *
  * Sensitivity, per released value, for adding or removing all rows of one unit: linf in each of at most `groups` groups, so l1 = groups * linf and
- * l2^2 = groups * linf^2.  The block's epsilon (rho) is split equally over its noised parts; AVG is one part, halved between its count and its sum.
+ * l2^2 = groups * linf^2.  The block's epsilon (rho) is split equally over its noised parts; AVG is one part, halved between its count and its sum; counts and sums
+ * may pool theirs (joint_choose).
  */
 #include "planner/block_parts.h"
 
@@ -356,7 +357,7 @@ static bool close_private(struct block *b, const struct block_share *whole, stru
 	out->spec.private_noise = true;
 	out->spec.confidence = b->planning->settings->confidence;
 	out->spec.selection = SELECT_ALL;
-	if (!make_values(b, &p, b->n_keys + !all_public, values, columns, e) || (!all_public && !selection_choose(b, share->delta, &p, out, e)))
+	if (!make_values(b, &p, b->n_keys + !all_public, values, columns, e) || !joint_choose(b, &p, !all_public, values, columns, &out->spec.joint, e) || (!all_public && !selection_choose(b, share->delta, &p, out, e)))
 		return false;
 	if (all_public && !make_domains(b, out, e))
 		return false;
@@ -374,7 +375,7 @@ static bool close_private(struct block *b, const struct block_share *whole, stru
 		return false;
 	if (draws && converted)
 		out->figures.delta.atto += whole->delta.atto - share->delta.atto;
-	return block_emit(b, ranked, !all_public, out, e);
+	return block_emit(b, ranked, !all_public || out->spec.joint.members > 0, out, e);
 }
 
 /* The result is made of a column of this scan: as a key, or inside an aggregate. */

@@ -82,8 +82,8 @@ static void explain_value(struct lines *l, const struct plan_settings *s, const 
 	struct wr w;
 	wr_init(&w, l->arena, 64);
 	number_put_i128(&w, c->linf);
-	add(l, "  %s: %s, expected ±%.6g (%g%%), one unit moves a group by at most %s grid units of %g", c->label,
-	    scale_text(l->arena, &v->noise), c->half_width, s->confidence * 100, wr_text(&w), decimal_double(v->grid));
+	add(l, "  %s: %s%s, expected ±%.6g (%g%%), one unit moves a group by at most %s grid units of %g", c->label,
+	    v->joint.bound != 0 ? "correlated, " : "", scale_text(l->arena, &v->noise), c->half_width, s->confidence * 100, wr_text(&w), decimal_double(v->grid));
 }
 
 static void explain_block(struct lines *l, const struct plan_settings *s, const struct plan_block *b, size_t number)
@@ -107,6 +107,9 @@ static void explain_block(struct lines *l, const struct plan_settings *s, const 
 		    scale_text(l->arena, &b->overlap->spec.values[0].noise), (long long)b->overlap->table->overlap, b->overlap->table->owner, b->overlap->table->schema,
 		    b->overlap->table->name, b->overlap->sql);
 	add(l, "  groups: %s", b->figures.selection);
+	if (b->spec.joint.members > 0)
+		add(l, "  correlated noise: %zu counts and sums of one sign share a noised count of units (%s), which lowers the error of each at the same price", b->spec.joint.members,
+		    scale_text(l->arena, &b->spec.joint.units));
 	for (size_t i = 0; i < b->spec.n_values; i++)
 		explain_value(l, s, b, i);
 	add(l, "  upstream: %s", b->sql);
@@ -192,6 +195,18 @@ static void json_noise(struct wr *w, const struct noise *n, i128 linf)
 	wr_str(w, "}");
 }
 
+/* What was drawn for a member of a joint part: its bound, and the noise on the lattice, where one unit moves it by that many times the bound. */
+static void json_member(struct wr *w, const struct release_value *v)
+{
+	const i128 bound = v->joint.bound, reach = (bound < 0 ? -bound : bound) * JOINT_LATTICE;
+
+	wr_str(w, "{\"bound\":\"");
+	number_put_i128(w, bound);
+	wr_str(w, "\",\"joint\":");
+	json_noise(w, &v->joint.noise, reach);
+	wr_str(w, "}");
+}
+
 static void json_selection(struct wr *w, const struct release_spec *s)
 {
 	if (s->selection == SELECT_OPTIMAL) {
@@ -231,13 +246,20 @@ bool explain_json(struct wr *w, const struct plan_block *b)
 			json_noise(w, &v->clip.score, 1);
 			wr_fmt(w, ",\"bounds\":%zu},", v->clip.steps);
 		}
-		json_noise(w, &v->noise, b->columns[b->spec.n_keys + i].linf);
+		if (v->joint.bound != 0)
+			json_member(w, v);
+		else
+			json_noise(w, &v->noise, b->columns[b->spec.n_keys + i].linf);
 		if (v->kind == RELEASE_AVG) {
 			wr_str(w, ",");
 			json_noise(w, &v->noise_sum, b->columns[b->spec.n_keys + i].linf_sum);
 		}
 	}
 	wr_str(w, "]");
+	if (b->spec.joint.members > 0) {
+		wr_str(w, ",\"joint_units\":");
+		json_noise(w, &b->spec.joint.units, JOINT_LATTICE);
+	}
 	json_selection(w, &b->spec);
 	if (b->overlap) {
 		wr_str(w, ",\"overlap\":");

@@ -7,7 +7,7 @@
 enum { DIGEST_BYTES_MAX = 64 << 20, FORMAT = 1, VERSION_ARENA = 64 << 20 };
 
 /* A new field of these decides what is released: it belongs into the digest below. */
-_Static_assert(sizeof(struct release_spec) == 192 && sizeof(struct release_value) == 976 && sizeof(struct clip) == 208 && sizeof(struct plan_charge) == 40, "put the new field into the digest");
+_Static_assert(sizeof(struct release_spec) == 304 && sizeof(struct release_value) == 1040 && sizeof(struct clip) == 208 && sizeof(struct plan_charge) == 40, "put the new field into the digest");
 
 /* --- what a question is ------------------------------------------------------------------------------------------------------------ */
 
@@ -84,6 +84,8 @@ static void put_value(struct wr *w, const struct release_value *v, double confid
 	wr_u64(w, v->column);
 	put_noise(w, &v->noise);
 	put_noise(w, &v->noise_sum);
+	put_i128(w, v->joint.bound);
+	put_noise(w, &v->joint.noise);
 	put_decimal(w, v->grid);
 	put_i128(w, v->lo);
 	put_i128(w, v->hi);
@@ -118,6 +120,11 @@ static void put_spec(struct wr *w, const struct release_spec *s)
 	wr_u64(w, s->law.epsilon.pico);
 	wr_fmt(w, "%.17g", s->law.delta);
 	wr_u64(w, s->law.minimum);
+	wr_u64(w, s->joint.members);
+	wr_u64(w, s->joint.groups);
+	wr_u64(w, s->joint.rho.pico);
+	put_noise(w, &s->joint.units);
+	wr_u64(w, s->joint.column);
 	wr_u64(w, s->n_minimums);
 	for (size_t i = 0; i < s->n_minimums; i++) {
 		wr_u64(w, s->minimums[i].column);

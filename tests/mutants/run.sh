@@ -26,6 +26,13 @@ a tree of counts costs one level~mechanisms/quantile.c~s/.l1 = levels \* c,/.l1 
 the charge is not split between moments~mechanisms/moments.c~s/each.rho.pico \/= n_parts;/;/~unit-mechanisms moments/*
 squares count as values~mechanisms/moments.c~s/out\[MOMENT_XX\] = wx \* wx;/out[MOMENT_XX] = wx;/~unit-mechanisms moments/*
 sums beyond the range are taken (overflow)~mechanisms/moments.c~s/ok = ok \&\& exact\[i\] <= most \&\& exact\[i\] >= -most;/;/~unit-mechanisms moments/*
+correlated noise forgets the count of units~mechanisms/joint.c~s/(u128)WEIGHT_ONE \* members + weight_of(members)/(u128)WEIGHT_ONE * members/~unit-mechanisms joint/*
+correlated noise is for sums around zero~mechanisms/joint.c~s/__builtin_sub_overflow(twice, shift, \&z)/__builtin_sub_overflow(twice, (i128)0, \&z)/~unit-mechanisms joint/*
+each value has a noised count of units of its own~mechanisms/released.c~s/if (!joint_recover(\&v->joint, z, shared, \&d->x))/if (!joint_units(units, \&shared) || !add_noise(m, \&s->joint.units, shared, \&shared, e) || !joint_recover(\&v->joint, z, shared, \&d->x))/~unit-mechanisms joint/*
+intervals of correlated noise forget the count of units~mechanisms/joint.c~s/__builtin_add_overflow(own, units, \&sum)/__builtin_add_overflow(own, (u128)0, \&sum)/~unit-mechanisms coverage/*
+correlated noise for sums of both signs~planner/joint.c~s/g->lo < 0 \&\& g->hi > 0/0/~property
+correlated noise where one owner may leave~planner/joint.c~s/return !b->owner_moves \&\& (!several || plain)/return !b->owner_moves/~property
+a joint part costs twice its parts~planner/joint.c~s/p->rho.pico \* n }/p->rho.pico * n * 2 }/~property
 a selection law per group costs the whole~mechanisms/select.c~s/{ price.pico \/ groups }, .minimum/{ price.pico }, .minimum/~unit-mechanisms select/*
 a selection law keeps twice too often~mechanisms/select.c~s/(uint64_t)(law->delta \* 0x1p63)/(uint64_t)(law->delta * 0x1p64)/~unit-mechanisms select/*
 the laplace scale is rounded down~mechanisms/calibrate.c~s/num = num \/ 2 + num % 2;/num = num \/ 2;/~unit-mechanisms calibrate/*

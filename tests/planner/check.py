@@ -240,7 +240,7 @@ check("every function and operator is qualified with pg_catalog", not set(foreig
 db.execute("CREATE TABLE shop.keep AS SELECT * FROM shop.people; DELETE FROM shop.people WHERE id IS NOT NULL; INSERT INTO shop.people (kind, n4) VALUES ('a', 50)")
 nobody = [rows(plan(sql)["blocks"][0]) for sql in ("SELECT count(*), sum(n4), count(DISTINCT n4) FROM people", "SELECT kind, count(*) FROM people GROUP BY kind",
                                                   "SELECT count(*) FROM (SELECT id, kind FROM people GROUP BY id, kind) x")]
-check("rows without a unit count for nothing", nobody == [[["0", "0", "0"]], [], [["0"]]], nobody)
+check("rows without a unit count for nothing", nobody == [[["0", "0", "0", "0"]], [], [["0"]]], nobody)
 db.execute("TRUNCATE shop.people; INSERT INTO shop.people SELECT * FROM shop.keep; DROP TABLE shop.keep")
 
 # --- no operation without a test and a line in the documentation ------------------------------------------------------------------
@@ -375,6 +375,15 @@ for world in range(100):
                     worst = max(worst, d / limit if limit else 0)
                     if d > limit:
                         wrong.append((sql, k, column, d, limit))
+            if b.get("joint"):  # what is noised is 2 x - B c, and c, the units of the group
+                c = [int(r[b["joint"]["column"]] or 0) if r else 0 for r in (x, y)]
+                for v in (v for v in b["values"] if v["joint"]):
+                    d = abs(sum(s * (2 * int(r[v["column"]] or 0 if r else 0) - v["joint"] * m) for s, r, m in zip((1, -1), (x, y), c)))
+                    if d > abs(v["joint"]):
+                        wrong.append((sql, k, "joint", d, v["joint"]))
+                if abs(c[0] - c[1]) > 1:
+                    wrong.append((sql, k, "joint units"))
+                moved = moved or c[0] != c[1]
             if b["selection"] == 1 and abs(int(x[n] if x else 0) - int(y[n] if y else 0)) > 1:
                 wrong.append((sql, "units"))
             changed += moved or (b["selection"] == 1 and (x is None or y is None or x[n] != y[n]))

@@ -39,6 +39,8 @@ static void print_draws(struct wr *w, const struct release_value *v)
 	for (size_t i = 0; i < n; i++) {
 		if (v->kind == RELEASE_MOMENT)
 			print_noise(w, i ? "," : "", &v->parts[i].noise, v->parts[i].shift);
+		else if (v->joint.bound != 0)
+			print_noise(w, "", &v->joint.noise, 0);
 		else
 			print_noise(w, i ? "," : "", i == 0 ? &v->noise : &v->noise_sum, 0);
 	}
@@ -115,6 +117,11 @@ static void print_block(struct wr *w, const struct plan_block *b)
 	print_domain(w, b);
 	wr_str(w, ",");
 	print_price(w, b);
+	if (b->spec.joint.members > 0) {
+		wr_fmt(w, ",\"joint\":{\"members\":%zu,\"column\":%zu,\"lattice\":%d", b->spec.joint.members, b->spec.joint.column, (int)JOINT_LATTICE);
+		print_noise(w, ",\"units\":", &b->spec.joint.units, 0);
+		wr_str(w, "}");
+	}
 	wr_str(w, ",\"values\":[");
 	for (size_t i = 0; i < b->spec.n_values; i++) {
 		const struct release_value *v = &b->spec.values[i];
@@ -122,6 +129,8 @@ static void print_block(struct wr *w, const struct plan_block *b)
 		number_put_i128(w, b->columns[b->spec.n_keys + i].linf);
 		wr_str(w, ",\"spread\":");
 		number_put_i128(w, b->columns[b->spec.n_keys + i].linf_sum);
+		wr_str(w, ",\"joint\":");
+		number_put_i128(w, v->joint.bound);
 		wr_fmt(w, ",\"shared\":%zu,\"parts\":%zu,\"width_x\":%lld,\"width_y\":%lld", v->shared, v->n_parts,
 		       (long long)(v->moment_bounds.hi_x - v->moment_bounds.lo_x), (long long)(v->moment_bounds.hi_y - v->moment_bounds.lo_y));
 		if (v->kind == RELEASE_CLIPPED) {

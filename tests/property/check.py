@@ -354,6 +354,16 @@ def clip_fault(x, y, v):
     return None if ways <= {0, 1} or ways <= {0, -1} else f"counts of sums beyond the bounds moved by {ways}"
 
 
+def joint_moves(block, x, y):
+    """Members of a joint part: 2 x - B c, with c the units of the group, and c itself; each with how far it may move."""
+    at = block["joint"]["column"]
+    units = [int(r[at] or 0) if r else 0 for r in (x, y)]
+    for v in (v for v in block["values"] if v["joint"]):
+        exact = [2 * parts(r, v)[0] - v["joint"] * c for r, c in zip((x, y), units)]
+        yield abs(exact[0] - exact[1]), abs(v["joint"])
+    yield abs(units[0] - units[1]), 1
+
+
 def broken(block, before, after):
     """What moved further than the plan says, or None; and the largest share of a limit that was used."""
     n, worst, changed = block["keys"], 0.0, 0
@@ -382,6 +392,10 @@ def broken(block, before, after):
                 worst = max(worst, abs(p - q) / limit if limit else 0)
                 if abs(p - q) > limit:
                     return f"group {k}: column {v['column']} moved by {abs(p - q)}, the plan says {limit}", worst
+        for moves, limit in joint_moves(block, x, y) if block.get("joint") else ():
+            moved = moved or moves > 0
+            if moves > limit:
+                return f"group {k}: a member of the joint part moved by {moves}, its noise is for {limit}", worst
         if block["selection"] == 1:
             units = abs(int(x[n] if x else 0) - int(y[n] if y else 0))
             if units > 1:
@@ -466,7 +480,7 @@ def shrink(world, query, gone, owner):
 
 class Count:
     def __init__(self):
-        self.cases = self.refused = self.tight = self.floors = 0
+        self.cases = self.refused = self.tight = self.floors = self.joint = 0
         self.reasons = {}
 
     def note(self, p, worst):
@@ -476,6 +490,7 @@ class Count:
             return
         self.cases += 1
         self.floors += any(b.get("overlap") for b in p["blocks"])
+        self.joint += any(b.get("joint") for b in p["blocks"])
         self.tight += worst == 1
 
 
@@ -511,8 +526,8 @@ def run(count, worlds, mutant=None):
 
 count = Count()
 good = run(count, worlds)
-print(f"# {count.cases} cases, {count.tight} of them use a limit in full, {count.floors} have an overlap floor, {count.refused} refused: {dict(sorted(count.reasons.items(), key=lambda x: -x[1])[:6])}")
-good = good and count.cases >= worlds * queries * 0.7 and count.tight > count.cases / 20 and count.floors > worlds / 10
+print(f"# {count.cases} cases, {count.tight} of them use a limit in full, {count.floors} have an overlap floor, {count.joint} correlated noise, {count.refused} refused: {dict(sorted(count.reasons.items(), key=lambda x: -x[1])[:6])}")
+good = good and count.cases >= worlds * queries * 0.7 and count.tight > count.cases / 20 and count.floors > worlds / 10 and count.joint > worlds / 10
 print(("ok " if good else "not ok ") + f"one person removed moves the exact values by at most what the plan says and charges, in {count.cases} random cases", flush=True)
 world = Known()
 for sql, gone in known.CASES:

@@ -24,9 +24,12 @@ def steps(limit, shift):
 
 def draws(b):
     """Noise, how far what it hides may move in one group, and in how many independent places (the levels of a tree)."""
+    joint = b.get("joint")
     for v in b["values"]:
-        for d, limit in zip(v["draws"], limits(v, b["rows"])):
-            yield d, steps(limit, d["shift"]), v["levels"]
+        for d, limit in zip(v["draws"], limits(v, b["rows"])):  # a member of a joint part: what joint_moves() says, on its lattice
+            yield d, joint["lattice"] * abs(v["joint"]) if v["joint"] else steps(limit, d["shift"]), v["levels"]
+    if joint:
+        yield joint["units"], joint["lattice"], 1
     if b["units"] and not b["units_value"]:
         yield b["units"], 1, 1
 
@@ -50,6 +53,11 @@ def gaussian_tail(d, x):
 def block_fault(b):
     """What a block's noise costs beyond its own figures, or None."""
     groups = b["groups"]
+    members = [v for v in b["values"] if v["joint"]]
+    if len(members) != (b["joint"]["members"] if b.get("joint") else 0) or any(v["shared"] or v["kind"] not in (COUNT, SUM) or abs(v["joint"]) != v["linf"] for v in members):
+        return f"the members of a joint part are {members}"
+    if members and b.get("units_value"):
+        return "a count that decides which groups are shown is beside a joint part"
     epsilon, rho = Fraction(0), 0.0
     for d, limit, places in draws(b):
         if d["gaussian"]:

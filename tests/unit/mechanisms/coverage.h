@@ -21,6 +21,8 @@ struct coverage_case {
 	const char *cells[MOMENT_PARTS];
 	size_t n_cells;
 	double truth;
+	struct joint joint;          /* with members: the value is one, the others follow; the units are in the cell after its own */
+	struct release_value beside[4];
 };
 
 struct coverage {
@@ -32,15 +34,19 @@ struct coverage {
 /* -1 on failure of a release; otherwise 0. */
 static inline int coverage_measure(const struct coverage_case *c, const struct rng *r, double confidence, int runs, struct coverage *out)
 {
-	struct release_value v[3] = { c->value, c->value, c->value };
+	struct release_value v[7] = { c->value, c->value, c->value };
+	const size_t beside = c->joint.members > 0 ? c->joint.members - 1 : 0;
 	const struct exact_rows rows = { 1, c->n_cells, c->cells };
-	const struct release_spec spec = { .private_noise = true, .selection = SELECT_ALL, .values = v, .n_values = 3, .confidence = confidence };
+	const struct release_spec spec = { .private_noise = true, .selection = SELECT_ALL, .values = v, .n_values = 3 + beside, .confidence = confidence, .joint = c->joint };
 	struct coverage sum = { 0 };
 	struct arena a;
 
 	v[1].end = END_LOW;
 	v[2].end = END_HIGH;
 	v[1].shared = v[2].shared = 1;
+	v[1].joint = v[2].joint = (struct joint_value){ 0 };
+	for (size_t i = 0; i < beside; i++)
+		v[3 + i] = c->beside[i];
 	arena_init(&a, 64 << 20);
 	for (int i = 0; i < runs; i++) {
 		const struct released *shown;

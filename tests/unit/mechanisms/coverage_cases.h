@@ -74,6 +74,38 @@ static inline void coverage_add_counts(struct coverage_cases *all)
 	}
 }
 
+/* Members of joint parts, with their errors from a rounding's to many. */
+static inline void coverage_add_joint(struct coverage_cases *all)
+{
+	static const i128 bounds[] = { 1, -40, 3, 100000, 2 };
+	static const struct { const char *name; uint64_t rho; } prices[] = { { "rho 2", 2 * EPS_ONE }, { "rho 0.3", 3 * EPS_ONE / 10 }, { "rho 0.01", EPS_ONE / 100 } };
+	struct error e;
+
+	for (size_t p = 0; p < ARRAY_LEN(prices); p++) {
+		for (size_t members = 2; members <= ARRAY_LEN(bounds); members++) {
+			for (size_t first = 0; first < members; first++) {
+				char what[64];
+				snprintf(what, sizeof(what), "value %zu of %zu with correlated noise", first + 1, members);
+				struct coverage_case *c = coverage_add(all, what, prices[p].name);
+				if (!joint_plan(members, 1, (struct rho){ prices[p].rho }, &c->joint, &e))
+					abort();
+				c->joint.column = 1;
+				for (size_t i = 0; i < members; i++) {
+					struct release_value *v = i == 0 ? &c->value : &c->beside[i - 1];
+					*v = (struct release_value){ .kind = RELEASE_SUM, .format = FORMAT_INT8, .column = i == 0 ? 0 : 2, .grid = { 1, 0 } };
+					if (!joint_member(&c->joint, bounds[(first + i) % members], &v->joint, &v->noise, &e))
+						abort();
+				}
+				c->cells[0] = first == 1 ? "-7000" : "7000";
+				c->cells[1] = "500";
+				c->cells[2] = "0";
+				c->n_cells = 3;
+				c->truth = first == 1 ? -7000 : 7000;
+			}
+		}
+	}
+}
+
 /* avg of n rows: noises of `ratio` rows' deviations. */
 static inline void coverage_add_average(struct coverage_cases *all, const char *what, const int *x, int n, enum noise_kind kind, u128 scale)
 {
@@ -212,6 +244,7 @@ static inline void coverage_all(struct coverage_cases *all)
 	for (int i = 0; i < COVERAGE_ROWS_MAX; i++)
 		high[i] = 470 + i % 10;
 	coverage_add_counts(all);
+	coverage_add_joint(all);
 	for (int n = 30; n <= 3000; n *= 10) {
 		coverage_add_average(all, "avg", x, n, NOISE_LAPLACE, 2);
 		coverage_add_average(all, "avg", x, n, NOISE_GAUSSIAN, 5);

@@ -2,6 +2,7 @@
 #include "planner/plan.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <string.h>
 
 static const struct policy_column columns[] = {
@@ -97,9 +98,61 @@ Test(cost, the_same_text_gives_the_same_plan)
 	const struct plan *p = plan("SELECT city, avg(n) FROM t WHERE n > 3 GROUP BY city ORDER BY 2", 0, &e), *q;
 	struct arena first = a;
 
+	a = (struct arena){ 0 }; /* the first plan stays */
 	q = plan("SELECT city, avg(n) FROM t WHERE n > 3 GROUP BY city ORDER BY 2", 0, &e);
 	cr_assert(p && q && p->n_explain_lines == q->n_explain_lines);
 	for (size_t i = 0; i < p->n_explain_lines; i++)
 		cr_expect_str_eq(p->explain_lines[i], q->explain_lines[i]);
 	arena_reset(&first);
+}
+
+/* What a zCDP account pays for these aggregates. */
+static const struct plan_block *in_rho(const char *sql)
+{
+	struct error e = ERROR_INIT;
+
+	budget.accounting = ACCOUNTING_ZCDP;
+	const struct plan *p = plan(sql, 0, &e);
+	cr_assert(p && p->n_blocks == 1, "%s: %s", sql, e.message);
+	return &p->blocks[0];
+}
+
+Test(cost, counts_and_sums_of_one_sign_share_correlated_noise_of_their_parts_together)
+{
+	const struct plan_block *b = in_rho("SELECT count(*), avg(n), sum(n), sum(-n), count(DISTINCT id), noise_low(sum(n)) FROM t");
+	const struct release_spec *s = &b->spec;
+
+	cr_assert(s->joint.members == 4 && s->joint.column == 0 && s->joint.groups == 1);
+	cr_expect(s->joint.rho.pico == b->figures.rho.pico / 5 * 4); /* the average has the fifth part */
+	cr_expect(s->values[0].joint.bound == 3 && s->values[0].column == 1);
+	cr_expect(s->values[1].joint.bound == 0 && s->values[1].column == 2);
+	cr_expect(s->values[2].joint.bound == 300 && s->values[3].joint.bound == -300 && s->values[4].joint.bound == 1);
+	cr_expect(s->values[5].joint.bound == 0 && s->values[5].shared == 3 && s->values[5].noise.num == s->values[2].noise.num);
+	cr_expect(strstr(b->sql, "SELECT pg_catalog.count(*)::pg_catalog.text, ") == b->sql);
+}
+
+Test(cost, correlated_noise_is_expected_to_be_as_much_less_as_it_is)
+{
+	const double half = in_rho("SELECT sum(n), avg(n) FROM t")->columns[0].half_width; /* one of two parts, alone */
+	const struct plan_block *b = in_rho("SELECT sum(n), count(*) FROM t");
+	const double less = b->columns[0].half_width / half; /* (sqrt 2 + 1) / (2 sqrt 2) */
+
+	cr_expect(less > 0.845 && less < 0.86, "%g of %g", less, half);
+	cr_expect(fabs(b->columns[0].half_width - noise_half_width(&b->spec.values[0].noise, 0.95)) < 1e-9);
+}
+
+Test(cost, noise_is_not_correlated_where_one_unit_may_move_values_both_ways_or_nothing_is_gained)
+{
+	static const char *const sql[] = {
+		"SELECT count(*) FROM t", "SELECT count(*), avg(n) FROM t", "SELECT count(*), sum(n - 50) FROM t", "SELECT count(*), count(DISTINCT n) FROM t",
+		"SELECT count(*), max(n) FROM t",
+		"SELECT city, count(DISTINCT id), sum(n) FROM t GROUP BY city", /* the count decides which groups are shown */
+	};
+
+	for (size_t i = 0; i < sizeof(sql) / sizeof(*sql); i++)
+		cr_expect(in_rho(sql[i])->spec.joint.members == 0, "%s", sql[i]);
+	cr_expect(in_rho("SELECT city, count(*), sum(n) FROM t GROUP BY city")->spec.joint.members == 2);
+	budget.accounting = ACCOUNTING_PURE;
+	struct error e;
+	cr_expect(plan("SELECT count(*), sum(n) FROM t", 0, &e)->blocks[0].spec.joint.members == 0);
 }
