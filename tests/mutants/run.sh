@@ -76,7 +76,7 @@ NaN is kept~planner/emit.c~s/OPERATOR(pg_catalog.<=) (1e30)/OPERATOR(pg_catalog.
 division by zero raises~planner/functions.def~s/NULLIF(\$2, 0))")/$2)")/~planner
 epsilon is not split between values~planner/cost.c~s/share->epsilon.pico \/ parts/share->epsilon.pico/~unit-planner
 AVG takes its whole share twice~planner/cost.c~s/part_noise(p, rows, 2,/part_noise(p, rows, 1,/~neighbour
-sensitivity of a sum forgets max_rows~planner/cost.c~s/linf = rows \* reach/linf = reach/~neighbour
+sensitivity of a sum forgets max_rows~planner/cost.c~s/: rows \* reach;/: reach;/~neighbour
 any join between protected tables~planner/unit.c~s/component\[s->number - 1\] != component\[first->number - 1\]/0/~planner
 one owner leaving is not priced~planner/unit.c~s/out->owner_moves = owner_moves(r, first)/out->owner_moves = false/~property
 an outer join ties its partners to each other~planner/unit.c~s/^\t\t\tbreak;$/\t\t\t;/~planner
