@@ -213,7 +213,8 @@ try:
     threads = [threading.Thread(target=lambda k=k: together.append(k.execute("SELECT count(*) FROM brand.customers WHERE age > 25").fetchone()[0])) for k in (c, bob)]
     [t.start() for t in threads]
     [t.join() for t in threads]
-    check("a look, its answer and a version over one connection: nobody waits for himself", len(set(together)) == 1 and len(together) == 2 and charges() == 2 and time.monotonic() - t0 < 30, (together, charges()))
+    check("a look, its answer and a version over one connection: nobody waits for himself", len(together) == 2 and time.monotonic() - t0 < 30
+          and (charges() == 3 or (charges() == 2 and len(set(together)) == 1)), (together, charges()))  # who holds the connection does not wait for the other: then both ask
     proxy.stop()
     path = policy("gone", "repeat: free, for: 1h")
     proxy = Proxy(path)
