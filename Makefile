@@ -18,11 +18,11 @@ CFLAGS   := -std=c11 $(OPT) $(WARN) $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno
 LDFLAGS  := $(if $(SANITIZE),-fsanitize=$(SANITIZE),-pie -Wl,-z,relro,-z,now) -pthread
 LIBS     := -lpg_query -lprotobuf-c -lpq -lsqlite3 -lyaml -lz -lssl -lcrypto -lm
 
-# Key stores whose libraries are not installed are replaced by a file that says so (crypto/keystore_*_absent.c).
+# What needs a library that is not installed is replaced by a file that says so (crypto/*_absent.c).
 P11_DIR  := /usr/include/p11-kit-1
 HAVE_P11 := $(wildcard $(P11_DIR)/p11-kit/pkcs11.h)
 HAVE_TSS := $(wildcard /usr/include/tss2/tss2_esys.h)
-not_built := crypto/keystore_pkcs11$(if $(HAVE_P11),_absent).c crypto/keystore_tpm$(if $(HAVE_TSS),_absent).c
+not_built := crypto/keystore_pkcs11$(if $(HAVE_P11),_absent).c $(foreach f,keystore_tpm tpm_nv,crypto/$f$(if $(HAVE_TSS),_absent).c)
 CPPFLAGS += $(if $(HAVE_P11),-I$(P11_DIR))
 LIBS     += $(if $(HAVE_P11),-lp11-kit) $(if $(HAVE_TSS),-ltss2-esys -ltss2-mu -ltss2-rc -ltss2-tctildr)
 
@@ -79,6 +79,11 @@ $(BUILD)/tests/noisegate-still: $(BUILD)/proxy/main.o $(BUILD)/tests/corpus/stil
 quieter: $(BUILD)/tests/noisegate-quieter
 $(BUILD)/tests/noisegate-quieter: $(BUILD)/proxy/main.o $(BUILD)/tests/blackbox/quieter.o $(call ordered,$(ROOMS))
 	$(CC) $(LDFLAGS) -Wl,--wrap=calibrate_laplace,--wrap=calibrate_gaussian -o $@ $^ $(LIBS)
+
+# For tests that link archives themselves.
+.PHONY: libs
+libs:
+	@echo $(LIBS)
 
 .PHONY: clean
 clean:

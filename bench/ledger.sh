@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.." || exit 1
 seconds=${1:-5} B=${BUILD:-build}
 make -s BUILD="$B" lib-budget lib-crypto lib-policies lib-mechanisms lib-base || exit 1
 gcc -std=c11 -D_GNU_SOURCE -O2 -g -I. -I/usr/include/postgresql -pthread -o "$B/bench-ledger" bench/ledger.c "$B"/lib{budget,crypto,policies,mechanisms,base}.a \
-	-lsqlite3 -lpq -lyaml -lcrypto -lm || exit 1
+	$(make -s libs) || exit 1
 d=$(mktemp -d "${2:-/var/tmp}/noisegate-bench-XXXXXX") || exit 1
 trap 'scripts/pg.sh stop "$d/pg" 2>/dev/null; rm -rf "$d"' EXIT
 echo "one write of 4 KiB and fsync: $(/usr/bin/python3 - "$d/probe" <<'P'

@@ -9,6 +9,8 @@ bool anchor_open(const struct policy *p, struct anchor **out, struct error *e)
 	*out = NULL;
 	if (p->ledger.anchor_file)
 		return anchor_file_open(p->ledger.anchor_file, out, e);
+	if (p->ledger.anchor_tpm)
+		return anchor_tpm_open(p->ledger.anchor_tpm, p->ledger.anchor_index, out, e);
 	return p->ledger.anchor_table ? anchor_upstream_open(p, out, e) : true;
 }
 

@@ -37,7 +37,7 @@ void anchor_leave(struct anchor *a);
 
 const char *anchor_name(const struct anchor *a); /* for messages */
 
-/* --- for the two kinds ----------------------------------------------------------------------------------------------------- */
+/* --- for the kinds --------------------------------------------------------------------------------------------------------- */
 
 struct anchor_ops {
 	bool (*enter)(struct anchor *a, struct anchored *out, struct error *e);
@@ -53,6 +53,7 @@ struct anchor {
 
 MUST_CHECK bool anchor_file_open(const char *path, struct anchor **out, struct error *e);
 MUST_CHECK bool anchor_upstream_open(const struct policy *p, struct anchor **out, struct error *e);
+MUST_CHECK bool anchor_tpm_open(const char *tcti, uint32_t index, struct anchor **out, struct error *e);
 
 /* A note as one line of text, closed by the hash of the rest: "noisegate-anchor 1 ID SEQ HASH AT EPSILON RHO DELTA QUERIES CHECK". */
 enum { ANCHOR_LINE = 512 };

@@ -228,6 +228,8 @@ struct policy_ledger {
 	const char *password_env, *password_file; /* or NULL */
 	const char *anchor_file;                  /* or NULL */
 	const char *anchor_schema, *anchor_table; /* a table on the upstream, or NULL */
+	const char *anchor_tpm;                   /* how tpm2-tss reaches a TPM, or NULL */
+	uint32_t anchor_index;                    /* of its NV index */
 };
 
 /* The audit log (docs/audit.md).  Paths are resolved as the ledger's. */

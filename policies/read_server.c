@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const char *read_path(struct reader *r, const char *path)
@@ -124,9 +125,38 @@ static bool holds_password(const char *dsn)
 	return strstr(dsn, "password=") || (at && (size_t)(at - authority) > strcspn(authority, ":"));
 }
 
+/* The NV indices that the TCG leaves to the owner of a machine. */
+enum { NV_FIRST = 0x1000000, NV_LAST = 0x1bfffff };
+
+/* 0x1500016, or the same in decimal. */
+static uint32_t read_nv_index(struct reader *r, const struct yaml_node *n)
+{
+	const char *text = read_text(r, n, "index", NULL);
+	int64_t v = 0;
+
+	if (!text)
+		return 0;
+	if (text_starts(text, "0x") && strlen(text) == 9 && strspn(text + 2, "0123456789abcdefABCDEF") == 7)
+		v = (int64_t)strtoul(text, NULL, 16);
+	else if (!number_i64(text, NV_FIRST, NV_LAST, &v))
+		v = 0;
+	if (v < NV_FIRST || v > NV_LAST)
+		report_error(r->report, READ_AT(n), "for example 0x1500016", "index must be an NV index from 0x1000000 to 0x1bfffff, not \"%s\"", text);
+	return (uint32_t)v;
+}
+
+static void read_tpm(struct reader *r, const struct yaml_node *n, struct policy_ledger *l)
+{
+	l->anchor_tpm = read_text(r, read_get(n, "tpm"), "tpm", NULL);
+	if (l->anchor_tpm)
+		l->anchor_index = read_nv_index(r, read_need(r, n, "index", "anchor"));
+	else if (read_get(n, "index"))
+		report_error(r->report, READ_AT(read_get(n, "index")), "for example anchor: { tpm: \"device:/dev/tpmrm0\", index: 0x1500016 }", "index belongs to tpm");
+}
+
 static void read_anchor(struct reader *r, const struct yaml_node *n, struct policy_ledger *l)
 {
-	static const char *const keys[] = { "file", "upstream" };
+	static const char *const keys[] = { "file", "upstream", "tpm", "index" };
 
 	if (!read_is(r, n, YAML_MAP, "anchor"))
 		return;
@@ -135,8 +165,9 @@ static void read_anchor(struct reader *r, const struct yaml_node *n, struct poli
 	const struct yaml_node *table = read_get(n, "upstream");
 	if (table && !read_qualified(r, table, "upstream", &l->anchor_schema, &l->anchor_table))
 		l->anchor_schema = l->anchor_table = NULL;
-	if ((l->anchor_file != NULL) == (table != NULL))
-		report_error(r->report, READ_AT(n), "for example anchor: { file: /mnt/other-disk/NAME.anchor }", "anchor takes either file or upstream");
+	read_tpm(r, n, l);
+	if ((l->anchor_file != NULL) + (table != NULL) + (l->anchor_tpm != NULL) != 1)
+		report_error(r->report, READ_AT(n), "for example anchor: { file: /mnt/other-disk/NAME.anchor }", "anchor takes one of file, upstream and tpm");
 }
 
 /* A path, a postgresql:// string, or a map. */

@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -242,6 +243,78 @@ def anchors(name, anchor):
     check(f"{name}: recovery of a lost file counts everything that was ever spent", r.returncode == 0 and shown(path)["epsilon_spent"] >= 3, (r, shown(path)))
 
 
+# --- an anchor in a TPM ---------------------------------------------------------------------------------------------------------------
+class Tpm:
+    """A software TPM; its state outlives it."""
+
+    def __init__(self, name):
+        self.state = f"{w}/{name}"
+        os.makedirs(self.state, exist_ok=True)
+        while True:  # two neighbouring ports: clients expect the control channel right after the data channel
+            with socket.socket() as a, socket.socket() as b:
+                a.bind(("127.0.0.1", 0))
+                self.port = a.getsockname()[1]
+                if self.port < 65535 and b.connect_ex(("127.0.0.1", self.port + 1)) != 0:
+                    break
+        self.tcti = f"swtpm:host=127.0.0.1,port={self.port}"
+        self.start()
+
+    def start(self):
+        self.p = subprocess.Popen(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.state}", "--server", f"type=tcp,port={self.port},bindaddr=127.0.0.1", "--ctrl",
+                                   f"type=tcp,port={self.port + 1},bindaddr=127.0.0.1", "--flags", "not-need-init,startup-clear"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(100):
+            if self.tool("tpm2_getcap", "handles-nv-index").returncode == 0:
+                return
+            time.sleep(0.1)
+
+    def tool(self, *args):
+        return subprocess.run(args, env={**os.environ, "TPM2TOOLS_TCTI": self.tcti}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+
+    def kill(self):
+        self.p.kill()  # no orderly shutdown
+        self.p.wait()
+
+
+def tpm_anchor():
+    tpm = Tpm("tpm")
+    index = 0x1500000 + os.getpid() % 0x10000  # its lock is a file of the machine
+    try:
+        anchors("tpm-anchor", f'{{ tpm: "{tpm.tcti}", index: {index:#x} }}')
+        anchor = f'{{ tpm: "{tpm.tcti}", index: {index + 0x10000:#x} }}'
+        path = policy("tpm-gone", CUSTOMERS.replace("zcdp", "pure"), f'{{ path: "{w}/tpm-gone.ledger", anchor: {anchor} }}')
+        with Proxy(path) as p:
+            c = p.login()
+            first = [ask(c), ask(c)]
+            spent = shown(path)["epsilon_spent"]
+            tpm.kill()
+            gone = ask(c)
+            check("a TPM that is gone: nothing is answered, the operator's log says why", first == ["answered"] * 2 and gone.startswith("58P01") and "of the TPM" in p.said() and "could not reach the TPM" in p.said(), (first, gone, p.said()[-600:]))
+            tpm.start()
+            check("when it is back, after a power cut, the ledger goes on", ask(c) == "answered" and shown(path)["epsilon_spent"] == spent + 0.5, (shown(path), p.said()[-600:]))
+        tpm.kill()
+        with Proxy(path) as p:
+            check("without its TPM the proxy does not start", not p.up and "could not reach the TPM" in p.said(), p.said())
+        tpm.start()
+        note = tpm.tool("tpm2_nvread", f"{index + 0x10000:#x}").stdout
+        check("the note is in the TPM", note.count("noisegate-anchor 1 ") == 2, note)
+        r = tpm.tool("tpm2_nvundefine", f"{index + 0x10000:#x}")
+        lost = budget("show", path)
+        check("a TPM that was cleared: the anchor is missing", r.returncode == 0 and lost.returncode == 1 and "anchor is missing" in lost.stderr, (r, lost))
+        tpm.tool("tpm2_nvundefine", f"{index + 0x10000:#x}")
+        tpm.tool("tpm2_nvdefine", f"{index + 0x10000:#x}", "-s", "32", "-a", "authread|authwrite|no_da")
+        r = budget("show", path)
+        check("an index that is used for something else is refused, and left alone", r.returncode == 1 and "used for something else" in r.stderr, r)
+        tpm.tool("tpm2_nvundefine", f"{index + 0x10000:#x}")
+        r = budget("recover", path, "--reason", "the TPM was cleared")
+        more = budget("recover", path, "--reason", "the TPM was cleared", "--missing-epsilon", "0.5")
+        check("recovery from a cleared TPM asks what is missing, and adds it", r.returncode == 1 and "missing-epsilon" in r.stderr and more.returncode == 0 and "epsilon 0.5" in more.stdout and shown(path)["epsilon_spent"] >= spent + 1 and shown(path)["frozen"], (shown(path), more, r))
+    finally:
+        tpm.kill()
+        for i in (index, index + 0x10000):
+            if os.path.exists(f"/run/lock/noisegate-tpm-{i:08x}"):
+                os.unlink(f"/run/lock/noisegate-tpm-{i:08x}")
+
+
 # --- files that cannot be used --------------------------------------------------------------------------------------------------------
 def files():
     ledger = f"{w}/files.ledger"
@@ -429,6 +502,7 @@ operators()
 coalition()
 anchors("file-anchor", f'{{ file: "{w}/the.anchor" }}')
 anchors("upstream-anchor", "{ upstream: public.noisegate_anchor }")
+tpm_anchor()
 files()
 clock_back()
 postgres()

@@ -2,7 +2,7 @@
 B=${BUILD:-build}
 make -s BUILD="$B" lib-budget lib-crypto lib-policies lib-mechanisms lib-base || exit 1
 gcc -std=c11 -D_GNU_SOURCE -O1 -g -I. -I/usr/include/postgresql ${SANITIZE:+-fsanitize=$SANITIZE} -pthread -o "$B/budget-conformance" tests/budget/conformance.c \
-	"$B"/lib{budget,crypto,policies,mechanisms,base}.a -lsqlite3 -lpq -lyaml -lcrypto -lm || exit 1
+	"$B"/lib{budget,crypto,policies,mechanisms,base}.a $(make -s libs) || exit 1
 d=$(mktemp -d /tmp/noisegate-conformance-XXXXXX)
 trap 'rm -rf "$d"' EXIT
 rc=0

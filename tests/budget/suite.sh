@@ -3,7 +3,7 @@
 B=${BUILD:-build}
 make -s BUILD="$B" lib-budget lib-crypto lib-policies lib-mechanisms lib-base || exit 1
 gcc -std=c11 -D_GNU_SOURCE -O1 -g -I. -I/usr/include/postgresql ${SANITIZE:+-fsanitize=$SANITIZE} -pthread -o "$B/budget-damage" tests/budget/damage.c \
-	"$B"/lib{budget,crypto,policies,mechanisms,base}.a -lsqlite3 -lpq -lyaml -lcrypto -lm || exit 1
+	"$B"/lib{budget,crypto,policies,mechanisms,base}.a $(make -s libs) || exit 1
 gcc -shared -fPIC -O1 -o "$B/budget-clock.so" tests/budget/clock.c || exit 1
 W=$(mktemp -d /tmp/noisegate-budget-XXXXXX) M=$(mktemp -d /dev/shm/noisegate-budget-XXXXXX)
 trap 'umount "$W/small" 2>/dev/null; rm -rf "$M"; WPID=; world_stop' EXIT

@@ -99,7 +99,12 @@ broken("an analyst who may not query", "lacks the ability query", lambda p: p["b
 broken("a month that begins on the 31st", "monthly", lambda p: p["budgets"][0].update(refresh={"monthly": 31}))
 broken("a window that begins twice", "either weekly or monthly", lambda p: p["budgets"][0].update(refresh={"monthly": 3, "weekly": "friday"}))
 broken("a ledger in two places", "either path or postgres", lambda p: p.update(ledger={"path": "l", "postgres": "dbname=l"}), shape=False)
-broken("an anchor in two places", "either file or upstream", lambda p: p.update(ledger={"anchor": {"file": "a", "upstream": "s.t"}}))
+broken("an anchor in two places", "one of file, upstream and tpm", lambda p: p.update(ledger={"anchor": {"file": "a", "upstream": "s.t"}}))
+broken("an anchor in a file and a TPM", "one of file, upstream and tpm", lambda p: p.update(ledger={"anchor": {"file": "a", "tpm": "device:/dev/tpmrm0", "index": 0x1500016}}))
+broken("a TPM without an index", 'lacks the key "index"', lambda p: p.update(ledger={"anchor": {"tpm": "device:/dev/tpmrm0"}}))
+broken("an index without a TPM", "index belongs to tpm", lambda p: p.update(ledger={"anchor": {"file": "a", "index": 0x1500016}}))
+for wrong in (0xffffff, 0x1c00000, "0x1c00000", "0x15000160", "0x150001g", "x"):
+    broken(f"an index that is not the owner's: {wrong}", "index must be", lambda p: p.update(ledger={"anchor": {"tpm": "device:/dev/tpmrm0", "index": wrong}}))
 broken("a password in the ledger's URL", "must not hold a password", lambda p: p.update(ledger="postgresql://u:secret@host/db"), shape=False)
 broken("an unknown key of the ledger", "ledger", lambda p: p.update(ledger={"file": "l"}))
 for name, change in [("a day of the month", {"refresh": {"monthly": 28}}), ("a day of the week", {"refresh": {"weekly": "sunday"}}), ("all analysts together", {"analyst": "*"})]:
@@ -109,7 +114,8 @@ for name, change in [("a day of the month", {"refresh": {"monthly": 28}}), ("a d
     code, out = run(yaml.safe_dump(p))
     check("accepted: " + name, code == 0, out)
 for name, ledger in [("a URL", "postgresql://u@host/db"), ("PostgreSQL with a schema", {"postgres": "dbname=l", "schema": "x", "password_env": "P"}),
-                     ("a file anchor", {"path": "l", "anchor": {"file": "/mnt/a"}}), ("an upstream anchor", {"anchor": {"upstream": "s.t"}})]:
+                     ("a file anchor", {"path": "l", "anchor": {"file": "/mnt/a"}}), ("an upstream anchor", {"anchor": {"upstream": "s.t"}}),
+                     ("a TPM anchor", {"anchor": {"tpm": "device:/dev/tpmrm0", "index": "0x1500016"}}), ("a TPM anchor's index in decimal", {"anchor": {"tpm": "device:/dev/tpmrm0", "index": 0x1bfffff}})]:
     p = copy.deepcopy(base)
     p["ledger"] = ledger
     jsonschema.validate(p, schema)

@@ -4,7 +4,7 @@ make -s BUILD="$B" lib-budget lib-crypto lib-policies lib-mechanisms lib-base ||
 status=0
 for p in ledger_race ledger_kill ledger_durable seal_race; do
 	gcc -std=c11 -D_GNU_SOURCE -O1 -g -I. ${SANITIZE:+-fsanitize=$SANITIZE} -pthread -o "$B/$p" tests/race/$p.c "$B"/lib{budget,crypto,policies,mechanisms,base}.a \
-		-lsqlite3 -lpq -lyaml -lcrypto -lm || exit 1
+		$(make -s libs) || exit 1
 	"$B/$p" || status=1
 done
 d=$(mktemp -d /tmp/noisegate-race-XXXXXX)

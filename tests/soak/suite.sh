@@ -3,7 +3,7 @@ B=${BUILD:-build}
 rounds=${SOAK_ROUNDS:-100}
 make -s BUILD="$B" lib-budget lib-crypto lib-policies lib-mechanisms lib-base || exit 1
 gcc -std=c11 -D_GNU_SOURCE -O1 -g -I. ${SANITIZE:+-fsanitize=$SANITIZE} -pthread -o "$B/ledger-soak" tests/soak/ledger_soak.c \
-	"$B"/lib{budget,crypto,policies,mechanisms,base}.a -lsqlite3 -lpq -lyaml -lcrypto -lm || exit 1
+	"$B"/lib{budget,crypto,policies,mechanisms,base}.a $(make -s libs) || exit 1
 # in memory where that is possible: a killed process leaves what it wrote to the system, whatever the disk does (tests/race/ledger_durable.c is about disks)
 d=$(mktemp -d "${SOAK_DIR:-$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)}/noisegate-soak-XXXXXX")
 trap 'scripts/pg.sh stop "$d/pg"; rm -rf "$d"' EXIT
