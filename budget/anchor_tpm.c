@@ -53,7 +53,9 @@ static bool take_lock(struct tpm_anchor *t, struct error *e)
 	char path[64];
 
 	(void)snprintf(path, sizeof(path), "/run/lock/noisegate-tpm-%08x", t->index);
-	t->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	t->lock = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW); /* O_CREAT would keep root out of a proxy's file there (fs.protected_regular) */
+	if (t->lock < 0 && errno == ENOENT)
+		t->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (t->lock >= 0 && flock(t->lock, LOCK_EX) == 0)
 		return true;
 	fail(e, ERR_LEDGER, "could not lock the ledger's anchor: \"%s\": %s", path, strerror(errno));
