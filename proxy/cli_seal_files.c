@@ -165,6 +165,15 @@ static bool open_gzip(struct seal_output *out, FILE *below, struct error *e)
 	return out->f ? true : fail_memory(e);
 }
 
+static bool hint_name(const char *path, struct error *e)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return false;
+	return error_hint(e, S_ISREG(st.st_mode) ? "Give --overwrite, or another name." : "Give the name of a file, or - for standard output.");
+}
+
 bool seal_output_open(struct seal_output *out, const char *path, const char *input, bool overwrite, bool hold, struct error *e)
 {
 	size_t n = strlen(path);
@@ -182,7 +191,7 @@ bool seal_output_open(struct seal_output *out, const char *path, const char *inp
 		return error_hint(e, "Give another name; the input is never changed.");
 	}
 	if (!open_noted(&out->file, path, overwrite, e))
-		return access(path, F_OK) == 0 ? error_hint(e, "Give --overwrite, or another name.") : false;
+		return hint_name(path, e);
 	out->f = out->file.f;
 	if (n > 3 && text_eq(path + n - 3, ".gz"))
 		return open_gzip(out, out->file.f, e);
