@@ -254,6 +254,13 @@ void csv_put(struct wr *w, const char *value, size_t n, bool first, const char *
 		wr_put(w, value, n);
 }
 
+void csv_end(struct wr *w, size_t start)
+{
+	if (w->n == start)
+		wr_str(w, "\"\"");
+	wr_u8(w, '\n');
+}
+
 void csv_put_quoted(struct wr *w, const char *value, size_t n)
 {
 	wr_u8(w, '"');

@@ -197,6 +197,7 @@ static bool check_tag(struct unsealer *u, struct unseal_job *j)
 
 static bool open_row(struct unsealer *u, struct unseal_job *j)
 {
+	const size_t start = j->out.n;
 	bool first = true;
 
 	if (!begin_row(u, j))
@@ -208,7 +209,7 @@ static bool open_row(struct unsealer *u, struct unseal_job *j)
 			return false;
 		first = false;
 	}
-	wr_u8(&j->out, '\n');
+	csv_end(&j->out, start);
 	return wr_ok(&j->out) ? check_tag(u, j) : fail_memory(&j->error);
 }
 

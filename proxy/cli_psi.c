@@ -6,8 +6,8 @@
 #include "proxy/cli_crypto.h"
 #include "proxy/cli_numbers.h"
 #include "proxy/cli_psi_trail.h"
+#include "proxy/cli_seal_files.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 
@@ -17,7 +17,7 @@ static const char usage[] =
 	"\n"
 	"How many values two parties' files share, with noise, for parties who share no key.  One serves, the other joins; both get a number.\n"
 	"\n"
-	"  FILE                     one value a line, or with --column NAME that column of a CSV file\n"
+	"  FILE                     one value a line, or with --column NAME that column of a CSV file; may be gzip; - is standard input\n"
 	"  -c, --config POLICY      this side's policy: the account of the table for the peer is charged\n"
 	"  --bound N                most values; the peer is told this instead of how many there are\n"
 	"  TLS                      --cert FILE --key FILE, and --peer-fingerprint SHA256 or --peer-ca FILE --peer-name NAME\n"
@@ -148,12 +148,10 @@ static bool read_address(const char *text, int64_t least, char host[256], int *p
 
 static bool read_set(const struct options *o, struct psi_values *v, struct error *e)
 {
-	FILE *f = fopen(o->file, "rbe");
+	struct seal_input in = { 0 };
+	bool ok = seal_input_open(&in, o->file, e) && psi_values_read(in.f, o->file, o->column, v, e);
 
-	if (!f)
-		return fail(e, ERR_IO, "could not open file \"%s\": %s", o->file, strerror(errno));
-	bool ok = psi_values_read(f, o->file, o->column, v, e);
-	(void)fclose(f);
+	seal_input_close(&in);
 	return ok;
 }
 

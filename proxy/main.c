@@ -7,7 +7,9 @@
 #include "proxy/cli_serve.h"
 #include "proxy/usage.h"
 
+#include <getopt.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 static int print_help(int argc, char **argv)
 {
@@ -31,10 +33,20 @@ static const struct {
 	{ "seal", cli_seal },     { "unseal", cli_unseal },     { "calibrate", cli_calibrate }, { "compose", cli_compose },
 	{ "rules", cli_rules },   { "schema", cli_schema },     { "tokenize", cli_tokenize }, { "detokenize", cli_tokenize },
 	{ "beacon", cli_beacon }, { "psi", cli_psi },
-	{ "audit", cli_audit },
+	{ "audit", cli_audit },   { "encrypt", cli_seal },      { "decrypt", cli_unseal }, /* as the AWS client calls them */
 	{ "version", print_version }, { "--version", print_version },
 	{ "help", print_help },   { "--help", print_help },     { "-h", print_help },
 };
+
+/* No command takes --help: what it prints as usage goes to standard output, and asking is no mistake. */
+static int help_on(int (*run)(int argc, char **argv), int argc, char **argv)
+{
+	opterr = 0;
+	if (dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
+		return EXIT_FAILED;
+	const int status = run(argc, argv);
+	return status == EXIT_USAGE ? EXIT_DONE : status;
+}
 
 int main(int argc, char **argv)
 {
@@ -43,9 +55,15 @@ int main(int argc, char **argv)
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (argc < 2)
 		return cli_usage(usage_text);
+	if (argc == 3 && text_eq(argv[1], "help")) { /* help seal: seal --help */
+		static char ask[] = "--help";
+		argv[1] = argv[2];
+		argv[2] = ask;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		if (text_eq(argv[1], commands[i].name))
-			return commands[i].run(argc - 1, argv + 1);
+			return argc > 2 && text_eq(argv[argc - 1], "--help") ? help_on(commands[i].run, argc - 1, argv + 1) :
+									      commands[i].run(argc - 1, argv + 1);
 	(void)fprintf(stderr, "noisegate: unknown command \"%s\"\n\n", argv[1]);
 	return cli_usage(usage_text);
 }
