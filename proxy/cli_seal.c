@@ -159,7 +159,7 @@ static bool read_secret(struct arena *a, const struct options *o, struct c3r_sec
 	if (o->key_file)
 		return cli_key_load(a, o->key_file, &expect, NULL, out, e);
 	if (text)
-		return c3r_secret_read(text, out, e);
+		return c3r_secret_read(text, out, e) || error_detail(e, "It was read from the environment's C3R_SHARED_SECRET.");
 	fail(e, ERR_CRYPTO, "no key: neither --key-file nor C3R_SHARED_SECRET is given");
 	return error_hint(e, "Make one with: noisegate key generate --output FILE");
 }
