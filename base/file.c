@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -169,4 +170,27 @@ void file_out_abort(struct file_out *o)
 	mem_free(o->temporary);
 	mem_free(o->path);
 	*o = (struct file_out){ 0 };
+}
+
+bool file_nameless(FILE **out, struct error *e)
+{
+	const char *dir = getenv("TMPDIR");
+	char path[512];
+	FILE *f = NULL;
+
+	int n = snprintf(path, sizeof(path), "%s/noisegate.XXXXXX", dir && *dir ? dir : "/tmp");
+	errno = ENAMETOOLONG;
+	int fd = n < (int)sizeof(path) ? mkstemp(path) : -1; /* mode 0600 */
+	if (fd >= 0) {
+		(void)unlink(path);
+		f = fdopen(fd, "w+b");
+	}
+	if (!f) {
+		int why = errno;
+		if (fd >= 0)
+			(void)close(fd);
+		return fail(e, why == ENOSPC ? ERR_DISK_FULL : ERR_IO, "could not create a temporary file: %s", strerror(why));
+	}
+	*out = f;
+	return true;
 }

@@ -27,4 +27,7 @@ MUST_CHECK bool file_out_open(struct file_out *o, const char *path, bool overwri
 MUST_CHECK bool file_out_commit(struct file_out *o, struct error *e); /* closes; on failure the temporary is removed */
 void file_out_abort(struct file_out *o);                              /* closes and removes; harmless after commit */
 
+/* A temporary file, to write and read, in the directory that TMPDIR names, else /tmp.  It has no name: nobody else can open it, and no end of the process leaves it. */
+MUST_CHECK bool file_nameless(FILE **out, struct error *e);
+
 #endif

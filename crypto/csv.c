@@ -164,7 +164,8 @@ static bool finish_record(struct csv_reader *r, struct error *e)
 	for (size_t i = 0; i < r->n_fields; i++) {
 		r->fields[i].text = (const char *)r->bytes.p + r->starts[i];
 		if (!text_utf8(r->fields[i].text, r->fields[i].n))
-			return fail(e, ERR_IO, "%s:%lld: field %zu is not valid UTF-8", r->name, (long long)r->line, i + 1);
+			return fail(e, ERR_IO, "%s:%lld: field %zu %s", r->name, (long long)r->line, i + 1,
+				    strlen(r->fields[i].text) < r->fields[i].n ? "holds a zero byte, or is not valid UTF-8" : "is not valid UTF-8");
 	}
 	return true;
 }

@@ -211,6 +211,12 @@ static bool files_close(struct files *f, int64_t rows, bool ok, struct error *e)
 	return ok;
 }
 
+/* For messages. */
+static const char *in_name(const struct options *o)
+{
+	return text_eq(o->in, "-") ? "standard input" : o->in;
+}
+
 static bool run_seal(const struct options *o, struct arena *a, struct error *e)
 {
 	const struct rng r = random_system();
@@ -226,7 +232,7 @@ static bool run_seal(const struct options *o, struct arena *a, struct error *e)
 	settings.progress_ctx = &f.bar;
 	bool ok = files_open(&f, o, a, "sealed", false, e) && file_read(a, o->schema, 1 << 20, &text, &n, e) &&
 		  schema_read(a, o->schema, text, n, &schema, e) &&
-		  seal_file(f.in.f, o->in, f.out.f, &schema, &f.secret, f.collaboration, &settings, &r, &rows, e);
+		  seal_file(f.in.f, in_name(o), f.out.f, &schema, &f.secret, f.collaboration, &settings, &r, &rows, e);
 	return files_close(&f, rows, ok, e);
 }
 
@@ -239,7 +245,7 @@ static bool run_unseal(const struct options *o, struct arena *a, struct error *e
 	int64_t rows = 0;
 
 	bool ok = files_open(&f, o, a, "unsealed", true, e) &&
-		  unseal_file(f.in.f, o->in, f.out.f, &f.secret, f.collaboration, &settings, &rows, e);
+		  unseal_file(f.in.f, in_name(o), f.out.f, &f.secret, f.collaboration, &settings, &rows, e);
 	return files_close(&f, rows, ok, e);
 }
 

@@ -135,21 +135,6 @@ static bool same_file(const char *a, const char *b)
 	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* A temporary file without a name. */
-static FILE *nameless(void)
-{
-	const char *dir = getenv("TMPDIR");
-	char path[512];
-
-	if (snprintf(path, sizeof(path), "%s/noisegate.XXXXXX", dir && *dir ? dir : "/tmp") >= (int)sizeof(path))
-		return NULL;
-	int fd = mkstemp(path);
-	if (fd < 0)
-		return NULL;
-	(void)unlink(path);
-	return fdopen(fd, "w+b");
-}
-
 static bool open_gzip(struct seal_output *out, FILE *below, struct error *e)
 {
 	int fd = fcntl(fileno(below), F_DUPFD_CLOEXEC, 3);
@@ -180,9 +165,8 @@ bool seal_output_open(struct seal_output *out, const char *path, const char *inp
 
 	*out = (struct seal_output){ 0 };
 	if (text_eq(path, "-")) {
-		out->f = out->held = hold ? nameless() : NULL;
-		if (hold && !out->held)
-			return fail(e, ERR_IO, "could not create a temporary file: %s", strerror(errno));
+		if (hold && !file_nameless(&out->held, e))
+			return false;
 		out->f = hold ? out->held : stdout;
 		return true;
 	}
