@@ -47,7 +47,7 @@ the search for a bound is free~mechanisms/clip.c~s/c.epsilon.pico = price->epsil
 a sum is clipped at twice its bound~mechanisms/clip.c~s/b->sign\[j\], bound, \&more/b->sign[j], 2 * bound, \&more/~unit-mechanisms clip/*
 a bound is sought among few units~mechanisms/clip.c~s/if (above\[0\] + noise < c->enough)/if (0)/~unit-mechanisms clip/*
 a bound is chosen at twice its price~mechanisms/clip.c~s/__builtin_mul_overflow(excess, /__builtin_mul_overflow(2 * excess, /~unit-mechanisms clip/*
-a bound's range costs a sixteenth of its square~mechanisms/loss.c~s/rho.pico \* 8 \* EPS_ONE/rho.pico * 16 * EPS_ONE/~unit-mechanisms clip/*
+the choice of a bound costs a sixteenth of its square~mechanisms/loss.c~s/rho.pico \* 8 \* EPS_ONE/rho.pico * 16 * EPS_ONE/~unit-mechanisms clip/*
 units are put into buckets without their size~planner/emit_clip.c~s/pg_catalog.abs(q.p/pg_catalog.sign(q.p/~property
 optimal selection grows too fast~mechanisms/select.c~s/exp(e) \* below/exp(e * 1.01)/~unit-mechanisms select/*
 optimal selection closes in too fast~mechanisms/select.c~s/exp(-e) \* above/exp(-e * 1.01)/~unit-mechanisms select/*
