@@ -43,10 +43,11 @@ threshold ignores the number of groups~mechanisms/select.c~s/(double)groups \* l
 groups at the threshold minus one are shown~mechanisms/select.h~s/(minimum - 1) >= threshold/(minimum - 1) >= threshold - 1/~unit-mechanisms released/*
 the minimum of units is not held~mechanisms/select.h~s/return units >= (i128)minimum \&\&/return/~unit-mechanisms select/*
 optimal selection ignores the minimum~mechanisms/select.c~s/counted = units - (i128)(law->minimum - 1)/counted = units/~unit-mechanisms select/*
-the search for a bound is free~mechanisms/clip.c~s/c.epsilon.pico = price->epsilon.pico - choice.pico;/c.epsilon.pico = price->epsilon.pico;/~unit-mechanisms clip/*
+the search for a bound is free~mechanisms/clip.c~s/c.epsilon.pico = price->epsilon.pico - share.pico;/c.epsilon.pico = price->epsilon.pico;/~unit-mechanisms clip/*
 a sum is clipped at twice its bound~mechanisms/clip.c~s/b->sign\[j\], bound, \&more/b->sign[j], 2 * bound, \&more/~unit-mechanisms clip/*
 a bound is sought among few units~mechanisms/clip.c~s/if (above\[0\] + noise < c->enough)/if (0)/~unit-mechanisms clip/*
-bounds are scored by one noise~mechanisms/clip.c~s/if (!noise_sample(\&c->score, r, \&noise, e))/if (i == 0 \&\& !noise_sample(\&c->score, r, \&noise, e))/~unit-mechanisms clip/*
+a bound is chosen at twice its price~mechanisms/clip.c~s/__builtin_mul_overflow(excess, /__builtin_mul_overflow(2 * excess, /~unit-mechanisms clip/*
+the choice of a bound costs a sixteenth of its square~mechanisms/loss.c~s/rho.pico \* 8 \* EPS_ONE/rho.pico * 16 * EPS_ONE/~unit-mechanisms clip/*
 units are put into buckets without their size~planner/emit_clip.c~s/pg_catalog.abs(q.p/pg_catalog.sign(q.p/~property
 optimal selection grows too fast~mechanisms/select.c~s/exp(e) \* below/exp(e * 1.01)/~unit-mechanisms select/*
 optimal selection closes in too fast~mechanisms/select.c~s/exp(-e) \* above/exp(-e * 1.01)/~unit-mechanisms select/*
