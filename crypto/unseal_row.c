@@ -99,6 +99,14 @@ static bool same_row(struct unsealer *u, struct unseal_job *j, size_t i, const s
 	return true;
 }
 
+static bool not_opened(const struct unsealer *u, struct unseal_job *j, size_t i, const char *why)
+{
+	at_cell(u, j, i, why);
+	return u->plan->settings->partial ?
+		       error_hint(&j->error, "A column opens only under the name that it was sealed under: if the query gave it another, give it back in the header.") :
+		       false;
+}
+
 static bool open_native(struct unsealer *u, struct unseal_job *j, size_t i, const struct csv_field *f, enum native_cell kind, bool *null)
 {
 	const struct unseal_plan *p = u->plan;
@@ -108,13 +116,13 @@ static bool open_native(struct unsealer *u, struct unseal_job *j, size_t i, cons
 		if (native_open_deterministic(u->native, &u->siv_keys[i], f->text, f->n, &u->cell, null, &why))
 			return true;
 		wr_clear(&u->cell);
-		return native_open_deterministic(u->native, &u->siv_common, f->text, f->n, &u->cell, null, &why) || at_cell(u, j, i, why);
+		return native_open_deterministic(u->native, &u->siv_common, f->text, f->n, &u->cell, null, &why) || not_opened(u, j, i, why);
 	}
 	if (p->tag == p->n && !p->settings->partial) {
 		at_cell(u, j, i, "the file has no column " NATIVE_ROW_COLUMN ", without which nobody can tell whether rows were changed");
 		return error_hint(&j->error, "For an answer with some of the columns: --partial.");
 	}
-	return same_row(u, j, i, f) && (native_open(u->native, p->names[i], f->text, f->n, &u->cell, null, &why) || at_cell(u, j, i, why));
+	return same_row(u, j, i, f) && (native_open(u->native, p->names[i], f->text, f->n, &u->cell, null, &why) || not_opened(u, j, i, why));
 }
 
 /* Fingerprints stay as they are. */

@@ -18,7 +18,7 @@ enum { BUFFER = 128 << 10, BAR = 30 };
 /* The unfinished output that a signal removes; removing it twice does no harm. */
 static char unfinished[PATH_MAX];
 static volatile sig_atomic_t is_unfinished;
-static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+static const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 
 static void remove_unfinished(int signal)
 {

@@ -117,7 +117,7 @@ check("an old output survives a failure", run(*SEAL, "--overwrite", "bad.csv", "
 before = listing()
 
 # Signals
-for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) * 5:
+for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT) * 4:
     p = subprocess.Popen([ng, *PIPE, "-", "never.csv"], env=environment(), cwd=tmp, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     p.stdin.write(CLEAR.encode())
     p.stdin.flush()

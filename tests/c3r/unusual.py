@@ -167,6 +167,23 @@ for given in (COLLABORATION, COLLABORATION.upper()):
     r = subprocess.run([ng, "seal", "--schema", "s.json", "--collaboration", given, "--key-file", "wrapped", "in.csv", "-"], env=dict(ENV, NOISEGATE_PASSPHRASE_FILE="pass"), cwd=tmp, capture_output=True)
     check(f"and serves collaboration {given}", r.returncode == 0 and theirs.fingerprint("v_fingerprint", "p7") in r.stdout.decode(), r.stderr)
 
+# Answers in the native format
+put("n.yaml", "format: noisegate\nheaderRow: true\ncolumns: [{sourceHeader: v, targetHeader: note, type: sealed}, {sourceHeader: v, targetHeader: kind, type: deterministic}]\n")
+r = run("seal", "--schema", "n.yaml", "--collaboration", COLLABORATION, "in.csv", "-")
+for i, name in enumerate(("note", "kind")):
+    for header in (name, "renamed"):
+        answer = "".join(f"{x}\n" for x in [header] + [row[i] for row in rows(r.stdout)[1:]])
+        back = run("unseal", "--partial", "--collaboration", COLLABORATION, "-", stdin=None, input=answer.encode())
+        check(f"an answer with a {name} column called {header}", back.stdout == name.encode() + b"\np7\n" if header == name else
+              back.returncode == 1 and b'standard input:2: column "renamed"' in back.stderr and b"sealed under" in back.stderr and back.stdout == b"", back)
+
+# Where a bad secret stood
+put("bad", "aGVsbG8=")
+os.chmod(os.path.join(tmp, "bad"), 0o600)
+for args, env, words in ((["--key-file", "bad"], {}, b'"bad"'), ([], {"C3R_SHARED_SECRET": "hello"}, b"C3R_SHARED_SECRET")):
+    r = subprocess.run([ng, *SEAL, *args, "in.csv", "-"], env=dict(ENV, **env), cwd=tmp, capture_output=True)
+    check(f"a secret that cannot be used: it is said where it stood ({words.decode()})", r.returncode == 1 and words in r.stderr, r)
+
 # The AWS client's command line
 put("aws.json", NOTE if isinstance(NOTE, str) else json.dumps(NOTE))
 put("in.csv", "a,b\n1,none\n2,x\n")
