@@ -51,8 +51,13 @@ static bool read_options(int argc, char **argv, struct options *o)
 			o->add = true;
 		else if (id == 'o')
 			o->overwrite = true;
-		else if (id == 'b' ? !number_i64(optarg, 1, BEACON_BITS_MAX, &o->bits) : id != 'e' || !number_i64(optarg, 1, INT64_C(1) << 50, &o->distinct))
+		else if (id == 'b' && number_i64(optarg, 1, BEACON_BITS_MAX, &o->bits))
+			continue;
+		else if (id != 'e' || !number_i64(optarg, 1, INT64_C(1) << 50, &o->distinct)) {
+			if (id != '?')
+				(void)fprintf(stderr, "noisegate: \"%s\" is not a number that can be used here\n", optarg);
 			return false;
+		}
 	}
 	for (; optind < argc; optind++) {
 		if (o->n_words == 2)
@@ -102,6 +107,8 @@ static bool run(const struct options *o, struct arena *a, struct error *e)
 		  cli_key_load(a, o->key, &want, NULL, secret, e) && beacon_open(secret, collaboration, column, (unsigned)o->bits, &b, e);
 	if (ok && o->add)
 		ok = add(o, &b, a, column, e);
+	else if (ok && (!o->words[0][0] || !text_utf8(o->words[0], strlen(o->words[0]))))
+		ok = fail(e, ERR_BAD_PARAMETER, o->words[0][0] ? "the value is not UTF-8" : "an empty value has no beacon");
 	else if (ok && (ok = beacon_of(&b, o->words[0], strlen(o->words[0]), text) || fail(e, ERR_CRYPTO, "could not compute the beacon")))
 		(void)printf("%s\n", text);
 	beacon_close(&b);

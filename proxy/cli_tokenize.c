@@ -53,6 +53,9 @@ static bool read_options(int argc, char **argv, struct options *o)
 		else
 			return false;
 	}
+	const char *missing = !o->vault ? "--vault" : !o->key ? "--key-file" : o->audit ? NULL : !o->schema ? "--schema" : o->back && (!o->reason || !*o->reason) ? "--reason" : NULL;
+	if (missing)
+		(void)fprintf(stderr, "noisegate: %s is missing\n", missing);
 	if (!o->vault || !o->key || (o->audit && (!o->back || optind != argc)))
 		return false;
 	if (o->audit)

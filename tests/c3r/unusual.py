@@ -144,6 +144,19 @@ r = run(*BEACON, "--add", "in.csv.gz", "-")
 check("beacons of a gzip file, to a pipe", r.returncode == 0 and len(rows(r.stdout)) == 51 and rows(r.stdout)[1][2] == run(*BEACON, "p0").stdout.decode().strip(), r)
 check("beacon never writes over its input", (r := run(*BEACON, "--overwrite", "--add", "in.csv", "in.csv")).returncode == 1 and b"is the input" in r.stderr, r)
 
+put("with.csv", "v,V_Beacon\nx,y\n")
+check("a beacon column is never the second of its name", (r := run(*BEACON, "--add", "with.csv", "-")).returncode == 1 and b"already" in r.stderr and run(*BEACON, "--as", "other", "--add", "with.csv", "-").returncode == 0, r)
+check("an empty value has no beacon, as in a file", (r := run(*BEACON, "")).returncode == 1 and b"empty" in r.stderr)
+check("bits beyond 32 are named", (r := run(*BEACON[:-1], "33", "x")).returncode == 2 and b'"33"' in r.stderr.splitlines()[0], r)
+put("t.json", '{"columns": [{"sourceHeader": "v", "targetHeader": null, "type": "token", "domain": null}]}')
+r = run("tokenize", "--vault", "v2", "--schema", "t.json", "--key-file", "key", "in.csv", "-")
+check("null in a schema of tokens is as if it were not there", r.returncode == 0 and r.stdout.startswith(b"v\ntok_") and r.stdout.splitlines()[1:] == [x.split(b",")[0] for x in tokens.splitlines()[1:]], r)
+put("t.json", '{"columns": [{"sourceHeader": "v", "type": "token", "type": "cleartext"}]}')
+check("a key twice is refused there, too", (r := run("tokenize", "--vault", "v2", "--schema", "t.json", "--key-file", "key", "in.csv", "-")).returncode == 1 and b"twice" in r.stderr, r)
+check("detokenize names the missing reason", (r := run("detokenize", "--vault", "v2", "--schema", "t.json", "--key-file", "key", "in.csv", "-")).returncode == 2 and b"--reason" in r.stderr.splitlines()[0], r)
+check("a vault that is not there", (r := run("detokenize", "--vault", "none", "--schema", "t.yaml", "--key-file", "key", "--reason", "x", "in.csv", "-")).returncode == 1 and b"No such file" in r.stderr
+      and not os.path.exists(os.path.join(tmp, "none")), r)
+
 # Proposing a schema for what seal reads
 r = run("schema", "--template", "--output", "-", "in.csv.gz")
 check("a template from a gzip file", r.returncode == 0 and [c["sourceHeader"] for c in json.loads(r.stdout)["columns"]] == ["v", "w"], r)
