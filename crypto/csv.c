@@ -224,7 +224,11 @@ bool csv_is_null(const struct csv_null *null, const struct csv_field *f)
 
 static bool must_quote(const char *value, size_t n, bool first)
 {
+	if (n == 0)
+		return false;
 	if (value[0] == '"' || (first && value[0] == '#'))
+		return true;
+	if ((uint8_t)value[0] < ' ' || (uint8_t)value[n - 1] < ' ') /* the AWS client leaves these bare, and loses them when it reads them */
 		return true;
 	for (size_t i = 0; i < n; i++) {
 		char c = value[i];

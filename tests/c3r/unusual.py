@@ -86,6 +86,16 @@ os.chmod(os.path.join(tmp, "key"), 0o600)
 r = run("tokenize", "--vault", "v", "--schema", "t.yaml", "--key-file", "key", "in.csv", "-")
 check("also of tokens", r.returncode == 0 and r.stdout.splitlines()[2:] == [b'""'], r)
 
+control = ["\x01a", "a\x02", "\x07", "\x0b \x0b", "a\x01b"]
+CLEAR = {"headerRow": True, "columns": [{"sourceHeader": "a", "type": "cleartext"}, {"sourceHeader": "a", "targetHeader": "s", "type": "sealed", "pad": {"type": "none"}}]}
+put("control.csv", "a\n" + "".join(f'"{v}"\n' for v in control))
+for form in ("c3r", "noisegate"):
+    r = seal(get("control.csv"), dict(CLEAR, format=form), "--allow-cleartext")
+    back = run("unseal", "--collaboration", COLLABORATION, "-", stdin=None, input=r.stdout)
+    again = seal(back.stdout, dict(CLEAR, format=form), "--allow-cleartext")  # what was opened reads back as it was
+    last = run("unseal", "--collaboration", COLLABORATION, "-", stdin=None, input=again.stdout)
+    check(f"control characters at the ends of values are kept ({form})", all(sorted(rows(x.stdout)[1:]) == sorted([v, v] for v in control) for x in (back, last)), (back, last))
+
 # Names of outputs
 put("in.csv", "v\na\n")
 put("s.json", ONE)
