@@ -124,14 +124,14 @@ a repeat is charged~proxy/query.c~s/if (!x->repeat.found) {/if (true) {/~setting
 parameters make no other question~proxy/repeat.c~s/put_texts(w, b->params, b->n_params, b->seed_param);/;/~settings
 members share answers~proxy/repeat.c~s/put_text(\&w, v->plan.analyst);\|put_text(w, c->budget->analyst);/;/~settings
 every version is the same~proxy/repeat.c~s/if (rows.cells\[i\].length > 0)/if (0)/~settings
-a release goes on without randomness~mechanisms/released.c~s/!noise_sample(noise, m->rng, \&sample, e))/(!noise_sample(noise, m->rng, \&sample, e) \&\& 0))/~unit-mechanisms
+a release goes on without randomness~mechanisms/released.c~s/!draws_sample(\&m->draws, noise, \&sample, e))/(!draws_sample(\&m->draws, noise, \&sample, e) \&\& 0))/~unit-mechanisms
 parameters of the analyst in the text of the owner~planner/template.c~s/if (!quote \&\& s\[0\] == .[$]. \&\&/if (0 \&\&/~rules
 equal bounds~policies/read_tables.c~s/else if (order == 0)/else if (order == 7)/~policies
 a statement waits for itself~proxy/query.c~s/q->look ? \&q->asked\[0\].repeat : NULL/NULL/~settings
 a version of rows under a rule~proxy/repeat.c~s/->rule == RULE_PUBLIC/->rule != RULE_DIFFERENTIAL_PRIVACY/~settings
 answers live for ever~budget/answers.c~s/s->micros == 0 ||/1 ||/~unit-budget
 answers without a bound~budget/answers.c~s/(uint64_t)total <= s->most/1/~unit-budget
-all who ask at once are charged~budget/answers.c~s/while (waited \&\& \*find_asking/while (0 \&\& *find_asking/~unit-budget
+all who ask at once are charged~budget/answers.c~s/while (waited \&\& cancelled \&\& \*find_asking(s, key))/while (0)/;s/if (\*find_asking(s, key)) {/if (0) {/~unit-budget
 a changed byte is an answer~budget/answers.c~s/mem_equal(hash, kept, SHA256_SIZE)/1/~unit-budget'
 
 printf '%-52s %-18s %s\n' mutant suite result
