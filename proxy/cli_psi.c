@@ -95,11 +95,24 @@ static bool other_option(struct options *o, int id, struct error *e)
 	}
 }
 
+/* What is missing or contradicts itself is said before the usage. */
 static bool complete(const struct options *o)
 {
-	const bool tls = o->tls.cert && o->tls.key && !o->tls.peer_ca == !o->tls.peer_name && !o->tls.peer_fingerprint != !o->tls.peer_ca;
+	const char *wrong = NULL;
 
-	return o->policy && o->table && o->peer && o->bound && o->file && tls && (o->role == PSI_SERVE || (o->at && !o->ready_file));
+	if (!o->policy || !o->table || !o->peer || !o->bound || !o->tls.cert || !o->tls.key)
+		wrong = "-c, --table, --peer, --bound, --cert and --key must all be given";
+	else if (!o->tls.peer_ca != !o->tls.peer_name || !o->tls.peer_fingerprint == !o->tls.peer_ca)
+		wrong = "the peer is known by --peer-fingerprint, or by --peer-ca with --peer-name";
+	else if (o->role == PSI_JOIN && !o->at)
+		wrong = "--connect is missing";
+	else if (o->role == PSI_JOIN && o->ready_file)
+		wrong = "--ready-file is for who serves";
+	else if (!o->file)
+		wrong = "one file must be named";
+	if (wrong)
+		(void)fprintf(stderr, "noisegate: %s\n", wrong);
+	return !wrong;
 }
 
 static bool read_options(int argc, char **argv, struct options *o, struct error *e)

@@ -83,6 +83,8 @@ static bool choose(const char *question, const char *column, const char *propose
 	for (;;) {
 		if (!ask(line, sizeof(line), question, column, proposed))
 			return ended(e);
+		for (char *c = line; *c; c++)
+			*c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
 		for (size_t i = 0; i < n; i++) {
 			if (line[0] && text_starts(choices[i], line)) {
 				*out = i;

@@ -172,6 +172,9 @@ r = run("schema", "--template", "--output", "-", "in.csv.gz")
 check("a template from a gzip file", r.returncode == 0 and [c["sourceHeader"] for c in json.loads(r.stdout)["columns"]] == ["v", "w"], r)
 r = run("schema", "--template", "-", stdin=None, input=get("in.csv"))
 check("a template from a pipe to a pipe", r.returncode == 0 and len(json.loads(r.stdout)["columns"]) == 2, r)
+put("in.csv", "v,w\n1,2\n")
+r = run("schema", "--interactive", "--output", "-", "in.csv", stdin=None, input=b"FINGERPRINT\n\nNo\nx\nDrop\n")
+check("answers in capitals, and one that is none", r.returncode == 0 and json.loads(r.stdout)["columns"] == [{"sourceHeader": "v", "targetHeader": "v_fingerprint", "type": "fingerprint"}] and b"one of the words" in r.stderr, r)
 check("no questions when the file is on standard input", run("schema", "--interactive", "-").returncode == 2)
 
 # As many columns as there may be
@@ -221,7 +224,7 @@ for command in ("seal", "unseal", "key", "schema", "tokenize", "detokenize", "be
         check(f"{' '.join(args)}", r.returncode == 0 and r.stdout.startswith(b"usage: noisegate ") and command.encode() in r.stdout and r.stderr == b"", r)
 check("an unknown option is still wrong usage", (r := run(*SEAL, "--helpp", "in.csv")).returncode == 2 and r.stdout == b"" and b"--helpp" in r.stderr)
 for args, words in ((["seal", "--schema", "s.json", "in.csv"], b"--collaboration"), (["seal", "--collaboration", COLLABORATION, "in.csv"], b"--schema"), (SEAL, b"input"),
-                    ([*SEAL, "--threads", "17", "in.csv"], b"--threads"), (["unseal", "in.csv"], b"--collaboration"), ([*SEAL, "a", "b", "c"], b"one output")):
+                    ([*SEAL, "--threads", "17", "in.csv"], b"--threads"), (["psi", "serve", "-c", "p", "x"], b"--table"), (["psi", "join", "-c", "p", "--table", "t", "--peer", "a", "--bound", "9", "--cert", "c", "--key", "k", "x"], b"--peer-fingerprint"), (["unseal", "in.csv"], b"--collaboration"), ([*SEAL, "a", "b", "c"], b"one output")):
     r = run(*args)
     check(f"what is missing is named: {words.decode()}", r.returncode == 2 and words in r.stderr.splitlines()[0] and b"usage:" in r.stderr, r)
 shutil.rmtree(tmp)
