@@ -217,6 +217,21 @@ r = run("encrypt", "in.csv", "--id", COLLABORATION, "-s", "aws.json", "-o", "aws
 d = run("decrypt", "aws.csv", "--id", COLLABORATION, "-o", "aws.out", "-w", "NULL", "--fof")
 check("encrypt and decrypt with the AWS client's options", r.returncode == 0 and d.returncode == 0 and sorted(get("aws.out").split()) == [b"NULL", b"s", b"x"], (r, d))
 
+# Standard descriptors that are closed, or full
+put("in.csv", "v\np7\n")
+for closed in (">&-", "2>&-", "<&-", "<&- >&- 2>&-"):
+    for i, words in enumerate((["key", "generate", "--output", "made"], [*SEAL, "in.csv", "made"], [*TOKENIZE[:-2], "--key-file", "key", "--schema", "t.yaml", "in.csv", "made"])):
+        put("t.yaml", "columns: [{sourceHeader: v, type: token}]\n")
+        r = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", ng, *words], env=dict(ENV, C3R_SHARED_SECRET=b64(SECRET)), cwd=tmp, stdin=subprocess.DEVNULL, capture_output=True)
+        made = get("made").splitlines()
+        check(f"nothing that is printed gets into a file: {words[0]} {closed}", r.returncode == 0 and len(made) == (1 if i == 0 else 2), (r, made))
+        os.unlink(os.path.join(tmp, "made"))
+for words in (["key", "show", "key"], ["key", "generate"], [*BEACON, "x"], ["beacon", "--expect", "9"], [*SEAL, "in.csv", "-"], ["schema", "--template", "--output", "-", "in.csv"],
+              ["detokenize", "--vault", "v", "--key-file", "key", "--audit"]):
+    for how, out in (("full", open("/dev/full", "wb")), ("closed", None)):
+        r = run(*words, capture_output=False, stderr=subprocess.PIPE, **({"stdout": out} if out else {"preexec_fn": lambda: os.close(1)}))
+        check(f"standard output is {how}: {' '.join(words)[:40]}", r.returncode == 1 and (b"standard output" in r.stderr or b"could not write" in r.stderr), r)
+
 # Help, and what is missing
 for command in ("seal", "unseal", "key", "schema", "tokenize", "detokenize", "beacon", "psi", "check", "budget", "audit", "serve", "rules", "calibrate", "compose"):
     for args in ([command, "--help"], ["help", command]):
