@@ -1,5 +1,6 @@
 #include "planner/sealed_rows.h"
 
+#include "base/text.h"
 #include "planner/ast.h"
 #include "planner/block_parts.h"
 #include "planner/sealed.h"
@@ -31,7 +32,7 @@ static bool refuse_computing(const struct block *b, const struct expr *x, struct
 	const struct policy_table *t = expr_policy_table(x);
 
 	fail(e, ERR_RULE, "column \"%s\" of %s%s%s may only be shown as it is", c->name, t->schema, *t->schema ? "." : "", t->name);
-	error_detail(e, "It is %s, sealed by its owner \"%s\": its cells are not its values.", encoding_name(c->encoding), t->owner);
+	error_detail(e, "Its owner \"%s\" sealed it (encoding: %s): its cells are not its values.", t->owner, encoding_name(c->encoding));
 	error_hint(e, "Select the column itself, and compute with what noisegate unseal or detokenize gives back.");
 	error_rule(e, "sealed columns");
 	return planning_at(b->planning, x->location, e);
@@ -55,10 +56,17 @@ static bool visit(void *ctx, Node *n, struct error *e)
 	return n->node_case != PG_QUERY__NODE__NODE_COLUMN_REF && !bind_expr(&binder, n, &x, &ignored);
 }
 
+static bool is_text(const PgQuery__TypeName *t)
+{
+	const char *name = t->n_names > 0 ? t->names[t->n_names - 1]->string->sval : "";
+
+	return t->n_array_bounds == 0 && (text_eq(name, "text") || text_eq(name, "varchar"));
+}
+
 /* A column, also cast: note::text is the cell itself.  Order by cells means nothing, but is one and the same each time: pages need it. */
 static bool only_shows(struct block *b, Node *n, struct error *e)
 {
-	while (n->node_case == PG_QUERY__NODE__NODE_TYPE_CAST)
+	while (n->node_case == PG_QUERY__NODE__NODE_TYPE_CAST && is_text(n->type_cast->type_name))
 		n = n->type_cast->arg;
 	return n->node_case == PG_QUERY__NODE__NODE_COLUMN_REF || ast_walk_node(n, visit, b, e);
 }
