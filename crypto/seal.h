@@ -40,6 +40,7 @@ struct unseal_settings {
 	const char *null_in, *null_out;
 	void (*progress)(void *ctx, int64_t rows);
 	void *progress_ctx;
+	int64_t *opened; /* how many sealed cells were opened and tags found right; NULL: not told */
 };
 
 /* Rows are written as they are read: a cell that does not open may come after rows that are already in out. */

@@ -239,14 +239,18 @@ static bool run_seal(const struct options *o, struct arena *a, struct error *e)
 static bool run_unseal(const struct options *o, struct arena *a, struct error *e)
 {
 	struct files f;
+	int64_t opened = 0;
 	const struct unseal_settings settings = { .fail_on_fingerprint = o->fail_on_fingerprint, .partial = o->partial, .threads = (int)o->threads,
 						  .null_in = o->seal.null_in, .null_out = o->seal.null_out,
-						  .progress = isatty(STDERR_FILENO) ? seal_bar_show : NULL, .progress_ctx = &f.bar };
+						  .progress = isatty(STDERR_FILENO) ? seal_bar_show : NULL, .progress_ctx = &f.bar, .opened = &opened };
 	int64_t rows = 0;
 
 	bool ok = files_open(&f, o, a, "unsealed", true, e) &&
 		  unseal_file(f.in.f, in_name(o), f.out.f, &f.secret, f.collaboration, &settings, &rows, e);
-	return files_close(&f, rows, ok, e);
+	ok = files_close(&f, rows, ok, e);
+	if (ok && rows > 0 && opened == 0)
+		(void)fprintf(stderr, "noisegate: warning: %s holds no sealed cell, so nothing was opened or checked\n", in_name(o));
+	return ok;
 }
 
 static int finish(bool (*run)(const struct options *o, struct arena *a, struct error *e), const struct options *o)

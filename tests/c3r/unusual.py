@@ -203,6 +203,20 @@ for i, name in enumerate(("note", "kind")):
         check(f"an answer with a {name} column called {header}", back.stdout == name.encode() + b"\np7\n" if header == name else
               back.returncode == 1 and b'standard input:2: column "renamed"' in back.stderr and b"sealed under" in back.stderr and back.stdout == b"", back)
 
+# Files that are not what was sealed
+put("fp.yaml", "format: noisegate\nheaderRow: true\ncolumns: [{sourceHeader: v, targetHeader: fp, type: fingerprint}]\n")
+r = run("seal", "--schema", "fp.yaml", "--collaboration", COLLABORATION, "in.csv", "-")
+UNSEAL = ["unseal", "--collaboration", COLLABORATION]
+back = run(*UNSEAL, "-", stdin=None, input=r.stdout)
+check("native fingerprints with their rows' tags are checked", back.returncode == 0 and back.stderr == b"", back)
+back = run(*UNSEAL, "-", stdin=None, input="".join(f"{row[0]}\n" for row in rows(r.stdout)).encode())
+check("and refused without them", back.returncode == 1 and b"noisegate_row" in back.stderr and b"--partial" in back.stderr and back.stdout == b"", back)
+back = run(*UNSEAL, "-", stdin=None, input=r.stdout.replace(b",", b";"))
+check("or with other separators", back.returncode == 1 and b"noisegate_row" in back.stderr and back.stdout == b"", back)
+for name, data in (("semicolons", seal("v\np7\n", FULL).stdout.replace(b",", b";")), ("a file that was never sealed", b"v\np7\n")):
+    back = run(*UNSEAL, "-", stdin=None, input=data)
+    check(f"a warning that nothing was opened: {name}", back.returncode == 0 and back.stdout == data and b"no sealed cell" in back.stderr, back)
+
 # Where a bad secret stood
 put("bad", "aGVsbG8=")
 os.chmod(os.path.join(tmp, "bad"), 0o600)
