@@ -175,6 +175,15 @@ check("a template from a pipe to a pipe", r.returncode == 0 and len(json.loads(r
 put("in.csv", "v,w\n1,2\n")
 r = run("schema", "--interactive", "--output", "-", "in.csv", stdin=None, input=b"FINGERPRINT\n\nNo\nx\nDrop\n")
 check("answers in capitals, and one that is none", r.returncode == 0 and json.loads(r.stdout)["columns"] == [{"sourceHeader": "v", "targetHeader": "v_fingerprint", "type": "fingerprint"}] and b"one of the words" in r.stderr, r)
+r = run("schema", "--interactive", "--format", "noisegate", "--output", "made.json", "in.csv", stdin=None, input=b"det\n\n\n\ny\nf\n\n\ns\n\nbucket\n0\n32\n\n")
+made = json.loads(get("made.json"))
+check("a schema of the native format, from answers", r.returncode == 0 and made == {"format": "noisegate", "headerRow": True, "columns": [
+    {"sourceHeader": "v", "targetHeader": "v_deterministic", "type": "deterministic", "pad": {"type": "bucket", "length": 16}}, {"sourceHeader": "v", "targetHeader": "v_fingerprint", "type": "fingerprint"},
+    {"sourceHeader": "w", "targetHeader": "w_sealed", "type": "sealed", "pad": {"type": "bucket", "length": 32}}]}, (r, made))
+check("it seals", run("seal", "--schema", "made.json", "--collaboration", COLLABORATION, "in.csv", "-").stdout.startswith(b"v_deterministic,v_fingerprint,w_sealed,noisegate_row:"))
+t = json.loads(run("schema", "--template", "--format", "noisegate", "--output", "-", "in.csv").stdout)
+check("a template of the native format", t["format"] == "noisegate" and "deterministic" in t["columns"][0]["type"] and "bucket" in t["columns"][0]["pad"]["type"])
+check("no deterministic columns in the AWS client's format", b"one of the words" in run("schema", "--interactive", "--output", "-", "in.csv", stdin=None, input=b"deterministic\nf\n\n\nd\n").stderr)
 check("no questions when the file is on standard input", run("schema", "--interactive", "-").returncode == 2)
 
 # As many columns as there may be
