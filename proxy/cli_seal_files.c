@@ -40,7 +40,7 @@ static bool open_noted(struct file_out *out, const char *path, bool overwrite, s
 	(void)pthread_sigmask(SIG_BLOCK, &wait, &before);
 	bool ok = file_out_open(out, path, overwrite, e);
 	if (ok)
-		is_unfinished = snprintf(unfinished, sizeof(unfinished), "%s", out->temporary) < (int)sizeof(unfinished);
+		is_unfinished = out->temporary && snprintf(unfinished, sizeof(unfinished), "%s", out->temporary) < (int)sizeof(unfinished);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return ok;
 }
