@@ -49,9 +49,21 @@ static bool run(struct db *d, const char *sql, struct error *e)
 	return sqlite3_exec(of(d)->handle, sql, NULL, NULL, NULL) == SQLITE_OK ? true : failed(of(d), e);
 }
 
+/* Whether the file is still the one under its name: what is written to another is gone when the process ends. */
+static bool in_place(struct sqlite_db *s, struct error *e)
+{
+	int moved = 0;
+
+	if (sqlite3_file_control(s->handle, NULL, SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || !moved)
+		return true;
+	fail(e, ERR_LEDGER, "the ledger's file was moved, deleted or replaced while it was in use");
+	error_detail(e, "Nothing was run.");
+	return error_hint(e, "Put the file back, or stop everything that uses it and start again.");
+}
+
 static bool begin(struct db *d, bool write, struct error *e)
 {
-	return run(d, write ? "BEGIN IMMEDIATE" : "BEGIN", e);
+	return (!write || in_place(of(d), e)) && run(d, write ? "BEGIN IMMEDIATE" : "BEGIN", e);
 }
 
 static bool commit(struct db *d, struct error *e)

@@ -32,6 +32,9 @@ MUST_CHECK bool store_add(struct store *s, const struct account_key *key, int64_
 /* What an account spent from that day on, with all that counts for every account; analyst ACCOUNT_ALL: all analysts of the relation together. */
 MUST_CHECK bool store_spent(struct store *s, const struct account_key *key, int64_t from_day, struct spent *out, struct error *e);
 
+/* Every account that was ever charged. */
+MUST_CHECK bool store_accounts(struct store *s, account_each *each, void *ctx, struct error *e);
+
 typedef bool entry_each(void *ctx, const struct entry *x); /* false stops */
 
 /* Entries other than charges that concern the account, its relation or all accounts, oldest first. */

@@ -111,9 +111,38 @@ static void news(void *ctx)
 		log_error("operators' decisions could not be read into the audit log", &e);
 }
 
+static bool newest_charge(void *ctx, const struct history_row *row)
+{
+	int64_t *query = ctx;
+
+	*query = row->query_id;
+	return false;
+}
+
+/*
+ * An older copy of the ledger, or a new one, lacks charges that the log holds.  An anchor would have refused it; without one this is all that can be seen, and the
+ * operator may have meant it: it is said, loudly, and not refused.
+ */
+static bool compare(struct budget_watch *w, struct error *e)
+{
+	const int64_t charged = (int64_t)audit_charged(w->audit), noted = (int64_t)audit_noted(w->audit);
+	int64_t head, query = 0;
+
+	if (ledger_is_anchored(w->ledger))
+		return true;
+	if (!newest(w, &head, e) || !ledger_history(w->ledger, NULL, NULL, 1, newest_charge, &query, e))
+		return false;
+	if (query < charged || head < noted)
+		log_event(LOG_ERROR, "the ledger lacks charges that the audit log holds: it is an old copy, or another ledger, and what was spent since is forgotten",
+			  LOG_NUM("ledger_query", query), LOG_NUM("audit_query", charged), LOG_NUM("ledger_entry", head), LOG_NUM("audit_entry", noted));
+	return true;
+}
+
 bool budget_watch_start(struct budget_watch *w, struct ledger *l, struct audit *a, struct error *e)
 {
 	*w = (struct budget_watch){ .lock = PTHREAD_MUTEX_INITIALIZER, .ledger = l, .audit = a, .seen = (int64_t)audit_noted(a) };
+	if (!compare(w, e))
+		return false;
 	if (w->seen == 0 ? !newest(w, &w->seen, e) : !look(w, e))
 		return false;
 	audit_watch(a, news, w);
