@@ -248,14 +248,15 @@ bool db_sqlite_version(struct db *d, int64_t *application, int64_t *version, str
 	return one_int(of(d), "PRAGMA application_id", application, e) && one_int(of(d), "PRAGMA user_version", version, e);
 }
 
-static bool fill(const char *path, const char *sql, struct error *e)
+/* A file of its own, complete or not there; `name` is what it will be called. */
+static bool fill(const char *path, const char *name, const char *sql, struct error *e)
 {
 	sqlite3 *handle = NULL;
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600); /* SQLite would create it with the umask's mode */
 
 	if (fd < 0) {
-		fail(e, ERR_LEDGER, "could not create ledger \"%s\": %s", path, strerror(errno));
-		return error_hint(e, "The account that runs noisegate must be able to write the directory.");
+		fail(e, ERR_LEDGER, "could not create ledger \"%s\": %s", name, strerror(errno));
+		return error_hint(e, "Its directory must be there, and the account that runs noisegate be able to write it.");
 	}
 	(void)close(fd);
 	bool ok = sqlite3_open_v2(path, &handle, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
@@ -263,7 +264,7 @@ static bool fill(const char *path, const char *sql, struct error *e)
 	if (!ok && (sqlite3_errcode(handle) & 0xff) == SQLITE_FULL)
 		fail(e, ERR_DISK_FULL, "the ledger could not be created: the disk is full");
 	else if (!ok)
-		fail(e, ERR_LEDGER, "could not create ledger \"%s\": %s", path, sqlite3_errmsg(handle));
+		fail(e, ERR_LEDGER, "could not create ledger \"%s\": %s", name, sqlite3_errmsg(handle));
 	(void)sqlite3_close(handle);
 	return ok;
 }
@@ -297,7 +298,7 @@ bool db_sqlite_create(const char *path, const char *sql, bool *made, struct erro
 	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.new-%ld", path, (long)getpid()) >= sizeof(temporary))
 		return fail(e, ERR_LEDGER, "the ledger's path is too long");
 	(void)unlink(temporary); /* of a process with our number that did not get far */
-	bool ok = fill(temporary, sql, e);
+	bool ok = fill(temporary, path, sql, e);
 	*made = ok && link(temporary, path) == 0; /* never over a file that is there */
 	if (ok && !*made && errno != EEXIST)
 		ok = fail(e, ERR_LEDGER, "could not create ledger \"%s\": %s", path, strerror(errno));

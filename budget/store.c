@@ -46,6 +46,8 @@ _Static_assert(ENTRY_CHARGE == 0 && ENTRY_RECOVERY == 5, "the statements above n
 bool store_damaged(const struct store *s, const char *why, struct error *e)
 {
 	fail(e, ERR_LEDGER, "ledger \"%s\" cannot be used: %s", s->name, why);
+	if (s->in_database)
+		return error_hint(e, "Restore the last good copy of the schema, then run `noisegate budget recover`: docs/budgets.md, \"When the ledger is refused\".");
 	return error_hint(e, "Restore the last good copy of the file and its -wal, then run `noisegate budget recover`: docs/budgets.md, \"When the ledger is refused\".");
 }
 
@@ -72,6 +74,7 @@ static bool open_file(const char *path, bool create, struct store *s, struct err
 
 static bool open_database(const struct policy_ledger *where, struct store *s, struct error *e)
 {
+	s->in_database = true;
 	s->name = mem_strdup(where->schema);
 	return s->name ? db_postgres_open(where, statements, STATEMENTS, &s->db, e) : fail_memory(e);
 }

@@ -10,7 +10,8 @@
 
 struct store {
 	struct db *db;
-	char *name; /* for messages: the file, or the database and schema */
+	char *name; /* for messages: the file, or the schema */
+	bool in_database; /* PostgreSQL's */
 };
 
 /* Opens; makes the tables where there are none, migrates older ones.  ERR_LEDGER with a way out for anything else. */

@@ -397,6 +397,8 @@ def files():
     refused("charges deleted by hand", ["head of its chain"])
     open(ledger, "wb").write(good)
     check("the file put back serves", shown(path)["epsilon_spent"] == 0.5, shown(path))
+    r = budget("show", policy("nowhere", ledger=f'"{w}/not/there.ledger"'))
+    check("a directory that is not there", r.returncode == 1 and f'"{w}/not/there.ledger": No such file' in r.stderr and "directory must be there" in r.stderr, r.stderr)
     replaced(path, ledger)
     migration()
     read_only(path, ledger)
@@ -551,6 +553,14 @@ def postgres():
         check("a ledger that somebody keeps locked: refused after half a minute, not never; introspection goes on", locked.startswith("58P01") and 25 < waited < 45 and "is locked by another process" in p.said()
               and view == "answered" and at_once < 5, (locked, waited, view, at_once, p.said()[-300:]))
     check("and the command line reads it", shown(one)["epsilon_spent"] == 7, shown(one))
+    owner = psycopg.connect(f"host={w}/pg/sock user=owner dbname=postgres", autocommit=True)
+    owner.execute("UPDATE noisegate.ledger SET version = 3")
+    newer = budget("show", one).stderr
+    owner.execute("UPDATE noisegate.ledger SET version = 2")
+    owner.execute("UPDATE noisegate.entry SET epsilon = 0 WHERE kind = 0")
+    edited = budget("show", one).stderr
+    owner.close()
+    check("a newer schema, an entry edited by hand: refused, and told what to restore", "newer version" in newer and "chain breaks" in edited and "of the schema" in edited and "-wal" not in edited, (newer, edited))
     r = run("check", policy("pg-secret", ledger='"postgresql://u:secret@/postgres"'))
     check("a password in the ledger's connection string is refused", r.returncode != 0 and "password" in r.stdout + r.stderr and "secret@" not in r.stdout + r.stderr, r)
     r = budget("show", policy("pg-gone", ledger=f'"postgresql://owner@/postgres?host={w}/nowhere"'))
