@@ -8,6 +8,7 @@
 
 #include <getopt.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { KEYS_MAX = 64, CLAIMS_MAX = 100000, RECEIPTS_BYTES_MAX = 64 << 20, NAMES_MAX = 256 };
@@ -120,11 +121,14 @@ static bool add_receipts(struct collected *c, const char *path, struct error *e)
 static bool add_own(struct collected *c, const char *dir, struct error *e)
 {
 	char path[AUDIT_PATH_MAX];
+	struct stat st;
 
 	if (!audit_file_path(dir, "checkpoint", path, e))
 		return false;
 	if (access(path, F_OK) != 0)
 		return true;
+	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+		return fail(e, ERR_AUDIT, "\"%s\" is not a regular file", path);
 	const char *kept = arena_strdup(&c->arena, path);
 	return kept ? add_checkpoint(c, kept, e) : fail_memory(e);
 }

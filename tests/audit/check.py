@@ -324,6 +324,13 @@ f.stop()
 code, out = run("verify", f.dir, "--public-key", w + "/sign.pub")
 check("a log signed by another key is not taken", code == 1 and "another key" in out and run("verify", f.dir, "--public-key", w + "/forger.pub")[0] == 0, out)
 
+for name in (fresh()[1], "checkpoint"):
+    fresh()
+    os.unlink(f"{copy}/{name}")
+    os.mkfifo(f"{copy}/{name}")
+    code, out = run("verify", copy)
+    check(f"a pipe in the place of {name} stops nobody", code == 1 and "not a regular file" in out, out)
+
 # --- written again without the key: a whole chain that nobody signed ----------------------------------------------------------------------------
 def written_again(keep):
     """The log as one segment, its records after the first `keep` without the signed ones and with every "ana" another user."""
