@@ -12,6 +12,8 @@ struct found {
 		struct entry entry;
 	} *oldest;
 	int64_t seen, newest; /* entries up to seen are known; the first one met is the newest */
+	int64_t rows;
+	bool whole;           /* all behind seen were met */
 	bool no_memory;
 };
 
@@ -38,6 +40,8 @@ static bool each(void *ctx, const struct entry *x)
 
 	if (f->newest < x->seq)
 		f->newest = x->seq;
+	f->rows++;
+	f->whole = x->seq <= f->seen + 1;
 	if (x->seq <= f->seen)
 		return false;
 	if (x->kind != ENTRY_CHARGE && f->seen >= 0)
@@ -75,27 +79,38 @@ static bool newest(struct budget_watch *w, int64_t *out, struct error *e)
 	return ok;
 }
 
+/* Everything behind w->seen in one look, as others write meanwhile: read again, further back, until it reaches what is known. */
+static bool find(struct budget_watch *w, struct found *f, struct error *e)
+{
+	bool ok = true;
+
+	f->whole = false;
+	for (int64_t n = 1; ok && !f->whole; n *= 8) {
+		arena_reset(&f->arena);
+		*f = (struct found){ .arena = f->arena, .seen = w->seen };
+		ok = ledger_entries(w->ledger, NULL, NULL, n, each, f, e) && (!f->no_memory || fail_memory(e));
+		f->whole = f->whole || f->rows < n; /* fewer than asked for: there are no more */
+	}
+	return ok;
+}
+
 /* What came since; on failure it is looked at again. */
 static bool look(struct budget_watch *w, struct error *e)
 {
-	struct found f = { .seen = 0 };
-	int64_t head;
+	struct found f = { .seen = w->seen };
 
-	if (!newest(w, &head, e))
-		return false;
-	if (head < w->seen)
-		w->seen = 0; /* another ledger, made anew: all of it is news */
-	if (head <= w->seen)
-		return true;
-	f.seen = w->seen;
 	arena_init(&f.arena, ORDERS_BYTES_MAX);
-	bool ok = ledger_entries(w->ledger, NULL, NULL, head - w->seen, each, &f, e) && (!f.no_memory || fail_memory(e));
+	bool ok = find(w, &f, e);
+	if (ok && f.newest < w->seen) { /* another ledger, made anew: all of it is news */
+		w->seen = 0;
+		ok = find(w, &f, e);
+	}
 	for (const struct order *o = f.oldest; ok && o; o = o->newer) {
 		ok = record(w->audit, &o->entry, e);
 		w->seen = ok ? o->entry.seq : w->seen;
 	}
+	w->seen = ok ? f.newest : w->seen;
 	arena_reset(&f.arena);
-	w->seen = ok ? head : w->seen;
 	return ok;
 }
 

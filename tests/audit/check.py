@@ -463,6 +463,42 @@ b.stop()
 said = [r["operation"] for r in b.records() if r["event"] == "budget"]
 check("and while it does not; each once, whatever the segments", done is True and said == ["top-up", "freeze", "unfreeze"] and len(os.listdir(b.dir)) > 6, (done, said))
 
+# --- ... each once, however many others write meanwhile ---------------------------------------------------------------------------------------------
+m = Proxy("many", start=False)
+open(m.policy, "a").write(f'ledger: {{ postgres: "host={w}/pg/sock user=owner dbname=postgres", schema: many }}\n')
+text = open(m.policy).read().replace("ledger: many.ledger\n", "").replace("epsilon: 0.01,", "epsilon: 0.0001,")
+open(m.policy, "w").write(text)
+check("a proxy on a PostgreSQL ledger starts", m.start(), m.said()[-300:])
+stop = threading.Event()
+
+
+def questions():
+    s = m.connect()
+    while not stop.is_set():
+        state(s, "SELECT count(*) FROM customers")
+    s.close()
+
+
+def orders():
+    while not stop.is_set():
+        subprocess.run([ng, "budget", "top-up", *one, "--epsilon", "0.0001", "-c", m.policy, "--reason", "many"], capture_output=True)
+
+
+threads = [threading.Thread(target=f) for f in (questions,) * 6 + (orders,) * 2]
+for t in threads:
+    t.start()
+time.sleep(5)
+stop.set()
+for t in threads:
+    t.join()
+m.stop()
+m.start()  # what the end cut off comes with the next start
+m.stop()
+ledger = json.loads(subprocess.run([ng, "budget", "history", "-c", m.policy, "--limit", "1000000", "--json"], capture_output=True, text=True).stdout)
+there = sorted(h["entry"] for h in ledger if h["kind"] == "top-up")
+said = [r["ledger_entry"] for r in m.records() if r["event"] == "budget"]
+check(f"{len(there)} decisions among {len(ledger) - len(there)} charges: each is in the log once, in order", len(there) > 10 and len(ledger) > 100 and said == there, (len(said), sorted(set(there) ^ set(said))[:5]))
+
 # --- an answer does not leave before it is on disk ---------------------------------------------------------------------------------------------
 n = Proxy("sync", start=False)
 check("a proxy with a disk that can fail starts", n.start(LD_PRELOAD=w + "/no_sync.so", NO_SYNC=w + "/fail"), n.said()[-300:])
