@@ -142,6 +142,18 @@ static bool read_domains(struct query *q, struct upstream_lease *lease, const st
 	return true;
 }
 
+/*
+ * Noise for exact rows.  That a cell was no number, or that there were too many rows, or too long ones, to hold is as much about data as what the upstream says: it
+ * gets the same error.  The size of public domains is not.
+ */
+static bool release(struct query *q, const struct release_spec *spec, const struct exact_rows *exact, const struct released **out, struct error *e)
+{
+	if (release_make(spec, exact, &q->g->random, q->arena, out, e))
+		return true;
+	bool of_data = e->code == ERR_UPSTREAM || e->code == ERR_NO_MEMORY || (e->code == ERR_TOO_COMPLEX && spec->selection != SELECT_ALL);
+	return of_data ? upstream_failed(e) : false;
+}
+
 /* A noised count decides whether anything is released; the refusal tells no more than that it fell short. */
 static bool check_overlap(struct query *q, struct upstream_lease *lease, const struct plan_overlap *o, struct error *e)
 {
@@ -152,7 +164,7 @@ static bool check_overlap(struct query *q, struct upstream_lease *lease, const s
 	if (!upstream_run(lease, o->sql, o->params, o->n_params, q->view->cancelled, q->arena, &exact, e))
 		return false;
 	clock_phase(q, PHASE_UPSTREAM);
-	if (!release_make(&o->spec, &exact, &q->g->random, q->arena, &count, e))
+	if (!release(q, &o->spec, &exact, &count, e))
 		return false;
 	clock_phase(q, PHASE_NOISE);
 	if (!number_i64(released_cell(count, 0, 0), INT64_MIN, INT64_MAX, &units))
@@ -193,7 +205,7 @@ static bool release_blocks(struct query *q, struct upstream_lease *lease, struct
 		struct release_spec spec = b->spec;
 		if ((b->domains && !read_domains(q, lease, b, &spec, e)) || (q->plan->rough && !accuracy_spec(q->arena, &spec, e)))
 			return false;
-		if (!release_make(&spec, &exact, &q->g->random, q->arena, &q->released[i], e))
+		if (!release(q, &spec, &exact, &q->released[i], e))
 			return false;
 		clock_phase(q, PHASE_NOISE);
 	}

@@ -38,11 +38,16 @@ static const char session_state[] =
 	" pg_catalog.set_config('default_transaction_isolation', 'repeatable read', false), pg_catalog.set_config('jit', 'off', false),"
 	" pg_catalog.set_config('lock_timeout', '10000', false), pg_catalog.set_config('statement_timeout', $1, false)";
 
+bool upstream_failed(struct error *e)
+{
+	fail(e, ERR_UPSTREAM, "the upstream could not run the query");
+	return error_detail(e, "What was charged stays charged.");
+}
+
 static bool fail_upstream(const struct talk_error *te, struct error *e)
 {
 	log_event(LOG_WARNING, "upstream failed", LOG_TEXT("sqlstate", te->sqlstate));
-	fail(e, ERR_UPSTREAM, "the upstream could not run the query");
-	return error_detail(e, "What was charged stays charged.");
+	return upstream_failed(e);
 }
 
 static bool fail_no_connection(const struct talk_error *te, struct error *e)

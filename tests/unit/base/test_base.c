@@ -43,6 +43,12 @@ Test(writer, beyond_its_maximum_it_is_bad_for_good)
 	wr_sql_literal(&w, "o'k");
 	wr_json(&w, "q\"\n");
 	cr_expect_str_eq(wr_text(&w), "\"a\"\"b\"'o''k'\"q\\\"\\u000a\"");
+	wr_clear(&w);
+	wr_json(&w, "\x1b[2J \x7f \xc2\x9b" "0m \xc2\xa0\xc3\x9b");
+	cr_expect_str_eq(wr_text(&w), "\"\\u001b[2J \\u007f \\u009b0m \xc2\xa0\xc3\x9b\"");
+	wr_clear(&w);
+	wr_plain(&w, "a\nb\x1b[2J\x7f\xc2\x9b" "c\xc2\xa0\xc2", 14);
+	cr_expect_str_eq(wr_text(&w), "a b [2J  c\xc2\xa0\xc2");
 	wr_free(&w);
 }
 
