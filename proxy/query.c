@@ -176,26 +176,36 @@ static bool check_overlaps(struct query *q, struct upstream_lease *lease, struct
 	return true;
 }
 
+static bool give_row(void *ctx, const char *const *cells, size_t n, struct error *e)
+{
+	return release_row(ctx, cells, n, e);
+}
+
+static bool release_block(struct query *q, struct upstream_lease *lease, const struct plan_block *b, const struct released **out, struct error *e)
+{
+	struct release_spec spec = b->spec;
+	struct releasing *made;
+	const char *const *params;
+
+	if (!block_params(q, b, &params, e) || (b->domains && !read_domains(q, lease, b, &spec, e)) ||
+	    (q->plan->rough && !accuracy_spec(q->arena, &spec, e)) || !release_begin(&spec, &q->g->random, q->arena, &made, e))
+		return false;
+	const struct upstream_reader reader = { .give = give_row, .ctx = made };
+	if (!upstream_each(lease, b->sql, params, b->n_params, q->view->cancelled, &reader, e))
+		return false;
+	clock_phase(q, PHASE_UPSTREAM);
+	if (!release_end(made, out, e))
+		return false;
+	clock_phase(q, PHASE_NOISE);
+	return true;
+}
+
 /* The blocks that no earlier answer has filled. */
 static bool release_blocks(struct query *q, struct upstream_lease *lease, struct error *e)
 {
 	for (size_t i = 0; i < q->plan->n_blocks; i++) {
-		if (q->released[i])
-			continue;
-		const struct plan_block *b = &q->plan->blocks[i];
-		const char *const *params;
-		struct exact_rows exact;
-
-		if (!block_params(q, b, &params, e) ||
-		    !upstream_run(lease, b->sql, params, b->n_params, q->view->cancelled, q->arena, &exact, e))
+		if (!q->released[i] && !release_block(q, lease, &q->plan->blocks[i], &q->released[i], e))
 			return false;
-		clock_phase(q, PHASE_UPSTREAM);
-		struct release_spec spec = b->spec;
-		if ((b->domains && !read_domains(q, lease, b, &spec, e)) || (q->plan->rough && !accuracy_spec(q->arena, &spec, e)))
-			return false;
-		if (!release_make(&spec, &exact, &q->g->random, q->arena, &q->released[i], e))
-			return false;
-		clock_phase(q, PHASE_NOISE);
 	}
 	return true;
 }

@@ -239,6 +239,23 @@ try:
                          [(r.fname(j), r.ftype(j), r.fmod(j), r.fsize(j)) for j in range(r.nfields)], r.command_status))
         results[name] = seen
         proxy.stop()
+    # --- no limit that withheld groups could reach -----------------------------------------------------------------------------------
+    wide = "campaign"
+    for _ in range(4):
+        wide = f"({wide} || {wide})"
+    wide = wide.replace("campaign", "rpad(campaign, 10000, 'x')")  # 130 kB a group
+    long = wide.replace("campaign", "left(campaign, 5)")
+    enormous = [f"replace({long}, 'x', '{chr(0x1f600 + i) * 1000}')" for i in range(5)]  # 260 MB a row, were they not cut
+    alone = "campaign LIKE 'rare 8f14e45f%'"  # one person's
+    proxy = Proxy(policy("size"))
+    c = proxy.login()
+    for what, sql in [("how many groups are withheld, and how long their keys are", f"SELECT {wide} AS k, count(*) FROM publisher.impressions WHERE campaign LIKE 'rare %' GROUP BY 1"),
+                      ("keys of one row that an expression makes enormous", f"SELECT CASE WHEN {alone} THEN {enormous[0]} END AS k, CASE WHEN {alone} THEN {enormous[1]} END AS l, count(*) FROM publisher.impressions GROUP BY 1, 2"),
+                      ("more of them in one row than PostgreSQL holds", f"SELECT {', '.join(f'{x} AS k{i}' for i, x in enumerate(enormous))}, count(*) FROM publisher.impressions WHERE {alone} GROUP BY 1, 2, 3, 4, 5")]:
+        seen, _ = outcome(c, sql)
+        check(f"no answer fails for {what}", seen == "ran", seen)
+    proxy.stop()
+
     first = results["as loaded"]
     check("private keys come in the order of their bytes, NULL last", [k[0] for k in first[0][0]] == sorted(keys, key=str.encode) + [None], first[0][0])
     check("public keys come in the order of the domain", [k[0] for k in first[2][0]] == ["north", "south", "east", "west"], first[2][0])
