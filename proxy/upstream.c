@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "proxy/pool.h"
+#include "proxy/upstream_check.h"
 
 enum {
 	CONNECT_MS = 10000,
@@ -72,18 +73,6 @@ static bool set_state(struct upstream *u, PGconn *pg, const struct patience *p, 
 	return ok;
 }
 
-/* From any other encoding a text may have no way into UTF-8: PostgreSQL would fail on that row alone, and that would show. */
-static bool check_encoding(const PGconn *pg, struct error *e)
-{
-	const char *encoding = PQparameterStatus(pg, "server_encoding");
-
-	if (encoding && (text_eq(encoding, "UTF8") || text_eq(encoding, "LATIN1")))
-		return true;
-	fail(e, ERR_CONFIG, "the upstream's database has the encoding %s", encoding ? encoding : "(unknown)");
-	error_detail(e, "Texts that it cannot convert to UTF-8 would fail a question, and so tell that they are there.");
-	return error_hint(e, "Keep the data in a database with ENCODING 'UTF8' (or 'LATIN1').");
-}
-
 static bool open_connection(void *ctx, const char *key, const struct patience *patience, PGconn **out, struct error *e)
 {
 	struct upstream *u = ctx;
@@ -101,7 +90,7 @@ static bool open_connection(void *ctx, const char *key, const struct patience *p
 		return fail_cancelled(e);
 	if (t != TALK_OK)
 		return fail_no_connection(&te, e);
-	if (!check_encoding(pg, e)) {
+	if (!upstream_check_encoding(pg, e)) {
 		PQfinish(pg);
 		return false;
 	}

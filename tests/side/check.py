@@ -256,6 +256,17 @@ try:
         check(f"no answer fails for {what}", seen == "ran", seen)
     proxy.stop()
 
+    # --- what the upstream must be for all of this to hold ------------------------------------------------------------------------------
+    def looked_at(name, change):
+        return subprocess.run([ng, "check", "--connect", policy(name, change=change)], capture_output=True, text=True).stderr
+    up.execute("CREATE DATABASE bytes ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    check("a database whose texts may have no way into UTF-8 is refused: the row that has none would fail alone", "encoding SQL_ASCII" in looked_at("bytes", lambda t: t.replace("dbname=campaign", "dbname=bytes")))
+    up.execute("CREATE TABLE side.solo (email_fp text UNIQUE, plan text, age integer)")
+    solo = lambda t: t.replace("side.users", "side.solo").replace("joins: any_name }\n      plan:", "joins: any_name, unique: true }\n      plan:")
+    before = looked_at("solo", solo)
+    up.execute("CREATE TABLE side.more () INHERITS (side.solo)")
+    check("an index does not make a column unique beside tables that inherit", before == "" and "declared unique" in looked_at("solo", solo), before)
+
     first = results["as loaded"]
     check("private keys come in the order of their bytes, NULL last", [k[0] for k in first[0][0]] == sorted(keys, key=str.encode) + [None], first[0][0])
     check("public keys come in the order of the domain", [k[0] for k in first[2][0]] == ["north", "south", "east", "west"], first[2][0])
