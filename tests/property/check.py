@@ -160,7 +160,9 @@ class Query:
         units, roots = of(columns, "unit"), [t.name for t in world.tables if not t.parent]
         if units and rnd.random() < 0.15:  # a sub-select in an aggregate
             there = f"{rnd.choice(units)[0]} {rnd.choice(['', 'NOT '])}IN (SELECT u FROM {rnd.choice(roots)} WHERE id < {rnd.randrange(30)})"
-            self.values.append(rnd.choice([f"count(*) FILTER (WHERE {there})", f"sum(CASE WHEN {there} THEN 2 ELSE 1 END)"]))
+            numbers = of(columns, "integer", "numeric", "float")
+            x = rnd.choice(numbers)[0] if numbers else "3"
+            self.values.append(rnd.choice([f"count(*) FILTER (WHERE {there})", f"sum(CASE WHEN {there} THEN 2 ELSE 1 END)", f"sum(CASE WHEN {there} THEN {x} ELSE -{x} END)", f"sum({x}) FILTER (WHERE {there})"]))
         self.keys = [key(columns, rnd) for _ in range(rnd.randrange(0, 3))]
         if len(self.keys) and rnd.random() < 0.15:
             self.sets = rnd.choice(["ROLLUP", "CUBE"])
