@@ -72,7 +72,7 @@ $(BUILD)/%.o: %.c
 .PHONY: still
 still: $(BUILD)/tests/noisegate-still
 $(BUILD)/tests/noisegate-still: $(BUILD)/proxy/main.o $(BUILD)/tests/corpus/still.o $(call ordered,$(ROOMS))
-	$(CC) $(LDFLAGS) -Wl,--wrap=draws_sample,--wrap=noise_sample,--wrap=select_threshold,--wrap=select_draw -o $@ $^ $(LIBS)
+	$(CC) $(LDFLAGS) -Wl,--wrap=draws_sample,--wrap=noise_sample,--wrap=clip_choose,--wrap=select_threshold,--wrap=select_draw -o $@ $^ $(LIBS)
 
 # A test binary whose noise is 15% too small, for the audit of the guarantee to find: tests/blackbox/quieter.c.
 .PHONY: quieter

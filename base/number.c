@@ -40,6 +40,20 @@ static u128 magnitude(i128 v)
 	return v < 0 ? (u128)0 - (u128)v : (u128)v;
 }
 
+u128 number_root(u128 n)
+{
+	u128 lo = 0, hi = (u128)1 << 64; /* lo^2 <= n < hi^2 */
+
+	while (hi - lo > 1) {
+		u128 mid = lo + (hi - lo) / 2;
+		if (mid <= n / mid)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 void number_put_i128(struct wr *w, i128 v)
 {
 	decimal_put(w, (struct decimal){ v, 0 });

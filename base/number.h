@@ -12,6 +12,9 @@
 MUST_CHECK bool number_i64(const char *s, int64_t lo, int64_t hi, int64_t *out);
 MUST_CHECK bool number_i128(const char *s, i128 lo, i128 hi, i128 *out);
 
+/* The largest r with r^2 <= n. */
+u128 number_root(u128 n);
+
 /* Writes v in decimal. */
 void number_put_i128(struct wr *w, i128 v);
 

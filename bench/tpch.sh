@@ -10,7 +10,7 @@ PGDATABASE=postgres raw -c "CREATE DATABASE tpch" && PGDATABASE=tpch raw -v SF="
 VERIFIER=$(echo "$PGPASSWORD" | "$NG" key scram-verifier)
 sed "s|@DIR@|$W|g; s|@VERIFIER@|$VERIFIER|; s|bounds: \[0, 110000\]|bounds: [0, 100000000000]|; s|accounting: zcdp|accounting: ${ACCOUNTING:-zcdp}|" tests/tpch/policy.yaml.in >"$W/tpch.yaml"
 status=0
-for query in Q3 Q12 Q5; do # each on a budget of its own
+for query in ${QUERIES:-Q3 Q12 Q5}; do # each on a budget of its own
 	rm -rf "$W"/tpch.ledger* "$W"/tpch.audit
 	world_serve "$W/tpch.yaml" || { tail -3 "$W/proxy.log"; exit 1; }
 	/usr/bin/python3 bench/tpch.py "$WPORT" "host=$W/pg/sock user=owner dbname=tpch" "${RUNS:-100}" $query || status=1

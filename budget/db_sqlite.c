@@ -246,8 +246,10 @@ static bool fill(const char *path, const char *sql, struct error *e)
 		return error_hint(e, "The account that runs noisegate must be able to write the directory.");
 	}
 	(void)close(fd);
+	/* write-ahead from the start: to change a file's mode takes it for oneself alone, and several who open it at once would be turned away */
 	bool ok = sqlite3_open_v2(path, &handle, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
-		  sqlite3_exec(handle, "PRAGMA synchronous = FULL", NULL, NULL, NULL) == SQLITE_OK && sqlite3_exec(handle, sql, NULL, NULL, NULL) == SQLITE_OK;
+		  sqlite3_exec(handle, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", NULL, NULL, NULL) == SQLITE_OK &&
+		  sqlite3_exec(handle, sql, NULL, NULL, NULL) == SQLITE_OK && sqlite3_wal_checkpoint_v2(handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK;
 	if (!ok && (sqlite3_errcode(handle) & 0xff) == SQLITE_FULL)
 		fail(e, ERR_DISK_FULL, "the ledger could not be created: the disk is full");
 	else if (!ok)

@@ -20,29 +20,14 @@ static void lower_product(u128 *norm, u128 a, u128 b)
 		lower(norm, product);
 }
 
-/* floor(sqrt(n)) by bisection: for integers |v_i|, v_i^2 <= n means |v_i| <= floor(sqrt(n)). */
-static u128 root(u128 n)
-{
-	u128 lo = 0, hi = (u128)1 << 64;
-
-	while (hi - lo > 1) {
-		u128 mid = lo + (hi - lo) / 2;
-		if (mid <= n / mid)
-			lo = mid;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
 bool sensitivity_complete(struct sensitivity *s, struct error *e)
 {
-	if (s->l2_squared > 0) { /* integers: |v_i| <= v_i^2 */
-		lower(&s->linf, root(s->l2_squared));
+	if (s->l2_squared > 0) { /* integers: |v_i| <= v_i^2, and v_i^2 <= n means |v_i| <= floor(sqrt(n)) */
+		lower(&s->linf, number_root(s->l2_squared));
 		lower(&s->l1, s->l2_squared);
 		u128 product; /* Cauchy, Schwarz: l1^2 <= l0 l2^2 */
 		if (s->l0 > 0 && !__builtin_mul_overflow(s->l0, s->l2_squared, &product))
-			lower(&s->l1, root(product));
+			lower(&s->l1, number_root(product));
 	}
 	if (s->l1 > 0)
 		lower(&s->linf, s->l1);

@@ -1,5 +1,6 @@
 #include "mechanisms/clip.h"
 
+#include "mechanisms/bits.h"
 #include "mechanisms/calibrate.h"
 #include "mechanisms/loss.h"
 
@@ -7,9 +8,12 @@
 
 /*
  * Of a sum's price the bound takes one part in BOUND_SHARE (of rho, which grows with the square of the noise it saves, one in BOUND_SHARE_RHO), and of that the test of
- * enough units one in TEST_SHARE; it allows for so many scales of its noise.
+ * enough units one in TEST_SHARE; it allows for so many scales of its noise.  Each step up halves a bound's chance so often.
  */
-enum { BOUND_SHARE = 4, BOUND_SHARE_RHO = 8, TEST_SHARE = 4, ENOUGH_SCALES = 3 };
+enum { BOUND_SHARE = 4, BOUND_SHARE_RHO = 16, TEST_SHARE = 4, ENOUGH_SCALES = 3, HALVINGS = 1, HALVINGS_RHO = 2 };
+
+/* One try in CLIP_STEPS_MAX keeps at least: so many in vain have a probability below 2^-1000, and the source is not random. */
+enum { TRIES_MAX = 100000 };
 
 /* 2^n and halfway to the next, in turn, not minding the cap. */
 static i128 ladder(unsigned first, size_t i)
@@ -55,18 +59,24 @@ bool clip_noise(const struct clip *c, i128 bound, struct noise *out, struct erro
 bool clip_plan(i128 cap, const struct clip_price *price, struct clip *out, struct error *e)
 {
 	struct clip c = { .groups = price->groups, .gaussian = price->gaussian };
-	struct eps choice = { price->epsilon.pico / BOUND_SHARE };
+	const struct eps share = { price->epsilon.pico / BOUND_SHARE };
+	const struct rho share_rho = { price->rho.pico / BOUND_SHARE_RHO };
+	struct eps test = { share.pico / TEST_SHARE };
 	struct noise most;
 
 	clip_bounds(cap, &c);
-	c.rho.pico = price->rho.pico - price->rho.pico / BOUND_SHARE_RHO;
-	c.epsilon.pico = price->epsilon.pico - choice.pico;
-	if (price->gaussian) /* the price of test and choice together, as one pure mechanism */
-		choice = loss_pure_of_rho((struct rho){ price->rho.pico / BOUND_SHARE_RHO });
-	const struct eps test = { choice.pico / TEST_SHARE }, score = { choice.pico - test.pico };
-	if (!calibrate_laplace(price->groups, test, &c.test, e) || !calibrate_laplace(price->groups, score, &c.score, e) || !clip_noise(&c, cap, &most, e))
+	c.rho.pico = price->rho.pico - share_rho.pico;
+	c.epsilon.pico = price->epsilon.pico - share.pico;
+	c.choice.pico = share.pico - test.pico;
+	if (price->gaussian) {
+		test = loss_pure_of_rho((struct rho){ share_rho.pico / TEST_SHARE });
+		c.choice = loss_range_of_rho((struct rho){ share_rho.pico - share_rho.pico / TEST_SHARE });
+	}
+	if (c.choice.pico == 0)
+		return fail(e, ERR_BAD_PARAMETER, "epsilon is too small to find a bound for a sum");
+	if (!calibrate_laplace(price->groups, test, &c.test, e) || !clip_noise(&c, cap, &most, e))
 		return false;
-	c.penalty = (i128)ceil(log(2) * (double)c.score.num / (double)c.score.den);
+	c.penalty = (i128)ceil((price->gaussian ? HALVINGS_RHO : HALVINGS) * log(2) * (double)price->groups / eps_double(c.choice));
 	c.enough = c.penalty * (i128)c.steps + (i128)(ENOUGH_SCALES * c.test.num / c.test.den);
 	*out = c;
 	return true;
@@ -149,9 +159,36 @@ bool clip_sum(const struct clip *c, const struct clip_buckets *b, size_t i, i128
 
 /* --- the choice --------------------------------------------------------------------------------------------------------------------- */
 
+/* Whether a bound whose score is `excess` above the least is kept: with probability exp(-choice excess / groups).  An exponent beyond 2^128 is taken as 2^128. */
+static bool keep(const struct clip *c, u128 excess, struct bits *b, bool *kept)
+{
+	u128 exponent;
+
+	if (__builtin_mul_overflow(excess, (u128)c->choice.pico, &exponent))
+		exponent = ~(u128)0;
+	return bits_bernoulli_exp(b, exponent, (u128)c->groups * EPS_ONE, kept);
+}
+
+/* Proposed uniformly and kept with the weight relative to the best's, until one is. */
+static bool draw_step(const struct clip *c, const i128 *scores, i128 least, struct bits *b, size_t *out)
+{
+	for (int tries = 0; tries < TRIES_MAX; tries++) {
+		u128 i;
+		bool kept;
+		if (!bits_below(b, c->steps, &i) || !keep(c, (u128)(scores[i] - least), b, &kept))
+			return false;
+		if (kept) {
+			*out = (size_t)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 bool clip_choose(const struct clip *c, const i128 above[CLIP_STEPS_MAX], const struct rng *r, size_t *chosen, struct error *e)
 {
-	i128 noise, least = 0;
+	i128 scores[CLIP_STEPS_MAX], noise, least = 0;
+	struct bits b;
 
 	*chosen = c->steps - 1;
 	if (!noise_sample(&c->test, r, &noise, e))
@@ -159,13 +196,11 @@ bool clip_choose(const struct clip *c, const i128 above[CLIP_STEPS_MAX], const s
 	if (above[0] + noise < c->enough)
 		return true;
 	for (size_t i = 0; i < c->steps; i++) {
-		if (!noise_sample(&c->score, r, &noise, e))
-			return false;
-		i128 score = above[i] + c->penalty * (i128)i + noise;
-		if (i > 0 && score >= least)
-			continue;
-		least = score;
-		*chosen = i;
+		scores[i] = above[i] + c->penalty * (i128)i;
+		least = i == 0 || scores[i] < least ? scores[i] : least;
 	}
-	return true;
+	bits_begin(&b, r);
+	const bool ok = draw_step(c, scores, least, &b, chosen);
+	bits_end(&b);
+	return ok || fail(e, ERR_INTERNAL, "the random source failed");
 }

@@ -6,16 +6,16 @@
  * S(i), the sum of all clamped to [-bound i, bound i].
  *
  * Mechanism, in two steps.  (1) Are there enough units?  q(0) + Laplace(groups/e1) must reach `enough`; among fewer no bound could be found that is not far too
- * low, and error bars that follow from it would promise too much: then the declared cap stays.  (2) The bound i that is least in q(i) + penalty i + Laplace(groups/e2),
- * noise drawn for each i, the lower i on a tie.
- *   Guarantee: e1 + e2.  One unit changes every q(i) by at most `groups`, all in the same direction (adding or removing all of its sums).  For (2): given the noise of the others, i
- *   is chosen iff its own noise is at most some integer; one unit moves that integer by at most `groups` either way, as all scores move the same way by at most that
- *   much, and P[noise <= t] changes by at most e^e2 (the report-noisy-max argument for monotone scores; Dwork, Roth 2014, section 3.3).  Penalties are public.
+ * low, and error bars that follow from it would promise too much: then the declared cap stays.  (2) Bound i with a probability proportional to
+ * exp(-e2 (q(i) + penalty i) / groups): the exponential mechanism, drawn exactly.
+ *   Guarantee: e1 + e2; in zCDP the price of e1 as a pure mechanism, and e2^2/8.  One unit changes every q(i) by at most `groups`, all in the same direction (adding or removing all
+ *   of its sums), so all weights change by factors within [1, e^e2], or all within [e^-e2, 1]; the logarithms of the changes of all probabilities then lie within e2 of each other, with 0
+ *   among them: that is e2-DP and of range e2 (McSherry, Talwar 2007; for the range Cesar, Rogers 2020, arXiv 2004.07223).  Penalties are public.
  *   Then S(chosen) is released with the noise for a change of at most its bound in each group.
  * Not for outer joins from which one owner's rows alone may leave: there a unit's sums may move both ways.
  *
- * Error: penalty = groups ln 2 / e2, so that a bound 2^k times too high, 2k steps, has about 4^-k the chance; and a bound is too low only where fewer
- * than about two penalties of sums (ten groups/epsilon) lie above it.  With bound 3/2 B at most where B is the largest sum, the noise is (3/2)/(3/4) = 2 times that of knowing B; the declared cap
+ * Error: penalty = h groups ln 2 / e2, so that each step too high has 2^-h of the chance of the one below: a bound 2^k times too high, 2k steps, has 4^-(hk); h is 1 for a price in epsilon, and 2 for one
+ * in rho, which buys the choice for less.  A bound is too low only where fewer than about two penalties of sums (ten groups/epsilon) lie above it.  With bound 3/2 B at most where B is the largest sum, the noise is (3/2)/(3/4) = 2 times that of knowing B; the declared cap
  * does not matter.  (Race to the top, Dong et al. 2022, answers the largest S(i) less its penalty with L times the noise for L bounds, for L = 37 some hundred times the
  * error; the sparse vector technique overshoots by many steps in one run out of a hundred, which dominates its mean error; docs/mechanisms.md.)
  */
@@ -38,14 +38,14 @@ struct clip {
 	uint64_t groups;
 	struct noise test;  /* of the number of units */
 	i128 enough;
-	struct noise score; /* of each bound's score */
+	struct eps choice;  /* of the exponential mechanism */
 	i128 penalty;       /* for each step */
 	bool gaussian;      /* the noise of the sum, and its price */
 	struct eps epsilon;
 	struct rho rho;
 };
 
-/* What a sum may spend: a quarter of epsilon, or an eighth of rho, goes to the bound.  For a unit in at most `groups` groups. */
+/* What a sum may spend: a quarter of epsilon, or a sixteenth of rho, goes to the bound.  For a unit in at most `groups` groups. */
 struct clip_price {
 	bool gaussian;
 	struct eps epsilon;

@@ -33,6 +33,11 @@ struct eps loss_pure_of_rho(struct rho rho)
 	return lo;
 }
 
+struct eps loss_range_of_rho(struct rho rho)
+{
+	return (struct eps){ (uint64_t)number_root((u128)rho.pico * 8 * EPS_ONE) };
+}
+
 bool loss_rho_of_laplace(struct eps epsilon, uint64_t sensitivity, struct rho *out)
 {
 	const long double e = (long double)epsilon.pico / (long double)EPS_ONE;

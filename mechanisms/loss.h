@@ -16,6 +16,9 @@ MUST_CHECK bool loss_rho_of_pure(struct eps epsilon, struct rho *out);
 /* The other way: the largest epsilon, up to 30, whose price is within rho; 0 when none is. */
 struct eps loss_pure_of_rho(struct rho rho);
 
+/* The largest range e of an exponential mechanism whose price, e^2/8, is within rho (Cesar, Rogers 2020, arXiv 2004.07223). */
+struct eps loss_range_of_rho(struct rho rho);
+
 /*
  * zCDP price of discrete Laplace noise that is epsilon-DP for one integer changing by at most `sensitivity` steps of the lattice, rounded up:
  * with a = epsilon / sensitivity, epsilon - a (1 - exp(-epsilon)) / sinh(a); sensitivity 0 stands for the continuous law, epsilon - 1 + exp(-epsilon).

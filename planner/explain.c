@@ -69,7 +69,7 @@ static void explain_value(struct lines *l, const struct plan_settings *s, const 
 	if (v->kind == RELEASE_CLIPPED) {
 		const double most = (double)v->clip.cap, unit = decimal_double(v->grid);
 		add(l, "  %s: what one unit adds is bounded privately, out of %s of its price, by one of %zu bounds from %.6g to %.6g; expected ±%.4g times that bound (%g%%)",
-		    c->label, v->clip.gaussian ? "an eighth" : "a quarter", v->clip.steps, (double)clip_bound(&v->clip, 0) * unit, most * unit, noise_half_width(&v->noise, s->confidence) / most, s->confidence * 100);
+		    c->label, v->clip.gaussian ? "a sixteenth" : "a quarter", v->clip.steps, (double)clip_bound(&v->clip, 0) * unit, most * unit, noise_half_width(&v->noise, s->confidence) / most, s->confidence * 100);
 		add(l, "    among fewer than about %.0f units none is found and %.6g holds; SET noisegate.bounds = 'policy' takes the declared bounds", (double)v->clip.enough,
 		    most * unit);
 		return;
@@ -242,8 +242,8 @@ bool explain_json(struct wr *w, const struct plan_block *b)
 		if (v->kind == RELEASE_CLIPPED) {
 			wr_str(w, "{\"bound\":");
 			json_noise(w, &v->clip.test, 1);
-			wr_str(w, ",\"scores\":");
-			json_noise(w, &v->clip.score, 1);
+			wr_str(w, ",\"choice_epsilon\":");
+			eps_put(w, v->clip.choice);
 			wr_fmt(w, ",\"bounds\":%zu},", v->clip.steps);
 		}
 		if (v->joint.bound != 0)

@@ -4,7 +4,7 @@ set -u
 build="gcc make libpg-query-dev libprotobuf-c-dev libpq-dev libsqlite3-dev libyaml-dev zlib1g-dev libssl-dev libp11-kit-dev libtss2-dev libtss2-tcti-swtpm0 libtss2-tcti-device0 openssl postgresql-15 postgresql-client-15 python3"
 sealed="swtpm tpm2-tools"
 test="libcriterion-dev python3-psycopg2 python3-psycopg python3-asyncpg python3-yaml python3-jsonschema python3-cryptography
-      libpostgresql-jdbc-java default-jdk-headless clang libclang-rt-14-dev clang-tidy cppcheck softhsm2 $sealed"
+      libpostgresql-jdbc-java default-jdk-headless clang libclang-rt-14-dev clang-tidy cppcheck softhsm2 procps $sealed"
 wanted=$build
 [ "${1:-build}" = sealed ] && wanted="$build $sealed"
 [ "${1:-build}" = test ] && wanted="$build $test"

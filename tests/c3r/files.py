@@ -139,7 +139,7 @@ before = listing()
 
 def on_small_disk(*args):
     """Runs in a mount namespace where small/ is a disk of 96 KB; its status and what it left on that disk."""
-    r = subprocess.run(["unshare", "-rm", "sh", "-c", SMALL, "sh", os.path.join(tmp, "small"), "s.json", "small/s.json", ng, *args], env=environment(), cwd=tmp, capture_output=True)
+    r = subprocess.run(["unshare", "-m" if os.geteuid() == 0 else "-rm", "sh", "-c", SMALL, "sh", os.path.join(tmp, "small"), "s.json", "small/s.json", ng, *args], env=environment(), cwd=tmp, capture_output=True)
     status, left = get("status"), get("left")
     os.unlink(os.path.join(tmp, "status"))
     os.unlink(os.path.join(tmp, "left"))

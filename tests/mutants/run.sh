@@ -43,10 +43,11 @@ threshold ignores the number of groups~mechanisms/select.c~s/(double)groups \* l
 groups at the threshold minus one are shown~mechanisms/select.h~s/(minimum - 1) >= threshold/(minimum - 1) >= threshold - 1/~unit-mechanisms released/*
 the minimum of units is not held~mechanisms/select.h~s/return units >= (i128)minimum \&\&/return/~unit-mechanisms select/*
 optimal selection ignores the minimum~mechanisms/select.c~s/counted = units - (i128)(law->minimum - 1)/counted = units/~unit-mechanisms select/*
-the search for a bound is free~mechanisms/clip.c~s/c.epsilon.pico = price->epsilon.pico - choice.pico;/c.epsilon.pico = price->epsilon.pico;/~unit-mechanisms clip/*
+the search for a bound is free~mechanisms/clip.c~s/c.epsilon.pico = price->epsilon.pico - share.pico;/c.epsilon.pico = price->epsilon.pico;/~unit-mechanisms clip/*
 a sum is clipped at twice its bound~mechanisms/clip.c~s/b->sign\[j\], bound, \&more/b->sign[j], 2 * bound, \&more/~unit-mechanisms clip/*
 a bound is sought among few units~mechanisms/clip.c~s/if (above\[0\] + noise < c->enough)/if (0)/~unit-mechanisms clip/*
-bounds are scored by one noise~mechanisms/clip.c~s/if (!noise_sample(\&c->score, r, \&noise, e))/if (i == 0 \&\& !noise_sample(\&c->score, r, \&noise, e))/~unit-mechanisms clip/*
+a bound is chosen at twice its price~mechanisms/clip.c~s/__builtin_mul_overflow(excess, /__builtin_mul_overflow(2 * excess, /~unit-mechanisms clip/*
+the choice of a bound costs a sixteenth of its square~mechanisms/loss.c~s/rho.pico \* 8 \* EPS_ONE/rho.pico * 16 * EPS_ONE/~unit-mechanisms clip/*
 units are put into buckets without their size~planner/emit_clip.c~s/pg_catalog.abs(q.p/pg_catalog.sign(q.p/~property
 optimal selection grows too fast~mechanisms/select.c~s/exp(e) \* below/exp(e * 1.01)/~unit-mechanisms select/*
 optimal selection closes in too fast~mechanisms/select.c~s/exp(-e) \* above/exp(-e * 1.01)/~unit-mechanisms select/*
@@ -123,14 +124,14 @@ a repeat is charged~proxy/query.c~s/if (!x->repeat.found) {/if (true) {/~setting
 parameters make no other question~proxy/repeat.c~s/put_texts(w, b->params, b->n_params, b->seed_param);/;/~settings
 members share answers~proxy/repeat.c~s/put_text(\&w, v->plan.analyst);\|put_text(w, c->budget->analyst);/;/~settings
 every version is the same~proxy/repeat.c~s/if (rows.cells\[i\].length > 0)/if (0)/~settings
-a release goes on without randomness~mechanisms/released.c~s/!noise_sample(noise, m->rng, \&sample, e))/(!noise_sample(noise, m->rng, \&sample, e) \&\& 0))/~unit-mechanisms
+a release goes on without randomness~mechanisms/released.c~s/!draws_sample(\&m->draws, noise, \&sample, e))/(!draws_sample(\&m->draws, noise, \&sample, e) \&\& 0))/~unit-mechanisms
 parameters of the analyst in the text of the owner~planner/template.c~s/if (!quote \&\& s\[0\] == .[$]. \&\&/if (0 \&\&/~rules
 equal bounds~policies/read_tables.c~s/else if (order == 0)/else if (order == 7)/~policies
 a statement waits for itself~proxy/query.c~s/q->look ? \&q->asked\[0\].repeat : NULL/NULL/~settings
 a version of rows under a rule~proxy/repeat.c~s/->rule == RULE_PUBLIC/->rule != RULE_DIFFERENTIAL_PRIVACY/~settings
 answers live for ever~budget/answers.c~s/s->micros == 0 ||/1 ||/~unit-budget
 answers without a bound~budget/answers.c~s/(uint64_t)total <= s->most/1/~unit-budget
-all who ask at once are charged~budget/answers.c~s/while (waited \&\& \*find_asking/while (0 \&\& *find_asking/~unit-budget
+all who ask at once are charged~budget/answers.c~s/while (waited \&\& cancelled \&\& \*find_asking(s, key))/while (0)/;s/if (\*find_asking(s, key)) {/if (0) {/~unit-budget
 a changed byte is an answer~budget/answers.c~s/mem_equal(hash, kept, SHA256_SIZE)/1/~unit-budget'
 
 printf '%-52s %-18s %s\n' mutant suite result

@@ -135,8 +135,7 @@ static void print_block(struct wr *w, const struct plan_block *b)
 		       (long long)(v->moment_bounds.hi_x - v->moment_bounds.lo_x), (long long)(v->moment_bounds.hi_y - v->moment_bounds.lo_y));
 		if (v->kind == RELEASE_CLIPPED) {
 			print_noise(w, ",\"test\":", &v->clip.test, 0);
-			print_noise(w, ",\"score\":", &v->clip.score, 0);
-			wr_fmt(w, ",\"first\":%u,\"steps\":%zu", v->clip.first, v->clip.steps);
+			wr_fmt(w, ",\"choice\":%llu,\"first\":%u,\"steps\":%zu", (unsigned long long)v->clip.choice.pico, v->clip.first, v->clip.steps);
 		}
 		print_draws(w, v);
 		wr_str(w, "}");

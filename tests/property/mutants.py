@@ -48,7 +48,7 @@ ALL = {
     "the noise of an overlap is too small": each_block(lambda b: b.get("overlap") and weaker(b["overlap"]["noise"])),
     "an overlap counts rows": each_block(lambda b: b.get("overlap") and b["overlap"].update(sql=b["overlap"]["sql"].replace(" GROUP BY 1)", ")"))),
     "an overlap counts what a LEFT JOIN did not find": each_block(lambda b: b.get("overlap") and b["overlap"].update(sql=re.sub(r" AND \(?t\d+\.c\d+ IS NOT NULL\)?", "", b["overlap"]["sql"]))),
-    "a private bound is chosen with too little noise": each_value(lambda v: v["kind"] == 6 and weaker(v["score"])),
+    "a private bound is chosen with too little noise": each_value(lambda v: v["kind"] == 6 and v.update(choice=v["choice"] * 11 // 10)),
     "whether there are enough units is told with too little noise": each_value(lambda v: v["kind"] == 6 and weaker(v["test"])),
     "the units of a joint part are noised too little": each_block(lambda b: b.get("joint") and weaker(b["joint"]["units"])),
     "a sum of a joint part is of the other sign": each_value(lambda v: v.update(joint=-v["joint"])),

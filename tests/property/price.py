@@ -92,11 +92,11 @@ def block_fault(b):
         else:
             epsilon += Fraction(d["den"], d["num"])
     for v in (v for v in b["values"] if v["kind"] == CLIPPED and not v["shared"]):
-        paid = sum(Fraction(groups * v[c]["den"], v[c]["num"]) for c in ("test", "score"))
+        test, choice = Fraction(groups * v["test"]["den"], v["test"]["num"]), Fraction(v["choice"], 10 ** 12)
         if not gaussian(b):
-            epsilon += paid
-        else:
-            rho += float(paid) * math.tanh(float(paid) / 2)
+            epsilon += test + choice
+        else:  # the choice is an exponential mechanism
+            rho += float(test) * math.tanh(float(test) / 2) + float(choice) ** 2 / 8
     law = b.get("law")
     if law and not gaussian(b):
         epsilon += groups * Fraction(law["epsilon"], 10 ** 12)

@@ -63,8 +63,10 @@ static int processes(void)
 			struct ledger *l;
 			struct error e;
 			int n = 0;
-			if (!ledger_open_policy(&policy, &c, &l, &e))
+			if (!ledger_open_policy(&policy, &c, &l, &e)) {
+				fprintf(stderr, "process %d: %s %s\n", i, e.message, e.detail);
 				_exit(255);
+			}
 			for (int j = 0; j < 10; j++)
 				n += try_charge(l);
 			ledger_close(l);

@@ -65,6 +65,16 @@ Test(arena, has_a_cap_and_cleans_up_in_reverse)
 	cr_expect(n == 1);
 }
 
+Test(number, roots_are_rounded_down)
+{
+	static const uint64_t roots[] = { 0, 1, 2, 3, 1000, 4294967295, 4294967296, 18446744073709551615u };
+
+	for (size_t i = 0; i < ARRAY_LEN(roots); i++) {
+		const u128 r = roots[i], next = (r + 1) * (r + 1);
+		cr_expect(number_root(r * r) == r && number_root(next - 1) == r); /* (2^64)^2 - 1 is the largest there is */
+	}
+}
+
 Test(number, whole_strings_within_range_or_nothing)
 {
 	static const char *const bad[] = { "", "-", "+", "1x", " 1", "1 ", "0x1", "1e3", "99999999999999999999999999999999999999999" };

@@ -85,13 +85,6 @@ Test(clip, what_the_upstream_says_is_read_strictly)
 	cr_expect(clip_read(&c, "0:3:-1:-1,18:2:1999:2", &b, &e) && b.count[0] == 3 && b.total[0] == -1 && b.sign[0] == -1 && b.total[18] == 1999 && b.count[18] == 2);
 }
 
-static double laplace(const struct noise *n, double x)
-{
-	double a = (double)n->den / (double)n->num;
-
-	return tanh(a / 2) * exp(-a * fabs(x));
-}
-
 /* P[noise >= x]. */
 static double tail(const struct noise *n, double x)
 {
@@ -100,23 +93,18 @@ static double tail(const struct noise *n, double x)
 	return x >= 1 ? exp(-a * x) / (1 + exp(-a)) : 1 - exp(-a * (1 - x)) / (1 + exp(-a));
 }
 
-/* P[each bound is chosen]: bound i with score x wins when all lower ones are above x, and all higher ones not below. */
+/* P[each bound is chosen]. */
 static void law(const struct clip *c, const i128 *above, double *out)
 {
 	const double enough = tail(&c->test, (double)(c->enough - above[0]));
+	double sum = 0;
 
 	for (size_t i = 0; i < c->steps; i++) {
-		double own = (double)(above[i] + c->penalty * (i128)i), sum = 0;
-		for (int x = -3000; x <= 3000; x++) {
-			double p = laplace(&c->score, x - own);
-			for (size_t j = 0; j < c->steps && p > 0; j++) {
-				if (j != i)
-					p *= tail(&c->score, x + (j < i) - (double)(above[j] + c->penalty * (i128)j));
-			}
-			sum += p;
-		}
-		out[i] = enough * sum + (i + 1 == c->steps ? 1 - enough : 0);
+		out[i] = exp(-eps_double(c->choice) / (double)c->groups * (double)(above[i] - above[0] + c->penalty * (i128)i));
+		sum += out[i];
 	}
+	for (size_t i = 0; i < c->steps; i++)
+		out[i] = enough * out[i] / sum + (i + 1 == c->steps ? 1 - enough : 0);
 }
 
 static const i128 curves[][9] = {
@@ -130,7 +118,7 @@ Test(clip, one_unit_changes_the_choice_by_no_more_than_its_price)
 	for (size_t g = 0; g < ARRAY_LEN(groups); g++) {
 		const struct clip_price price = { .epsilon = { 4 * EPS_ONE }, .groups = groups[g] };
 		const struct clip c = planned(32, &price);
-		const double most = exp((double)groups[g] * ((double)c.test.den / (double)c.test.num + (double)c.score.den / (double)c.score.num));
+		const double most = exp((double)groups[g] * (double)c.test.den / (double)c.test.num + eps_double(c.choice));
 		double worst = 0;
 		cr_assert(c.steps == 9 && most <= exp(1) * (1 + 1e-9)); /* a quarter of epsilon 4 */
 		for (size_t k = 0; k < ARRAY_LEN(curves); k++) {
@@ -148,6 +136,37 @@ Test(clip, one_unit_changes_the_choice_by_no_more_than_its_price)
 			}
 		}
 		cr_expect(worst > pow(most, 0.7)); /* the test would notice a price that is too high by half */
+	}
+}
+
+/* What the price in rho rests on: the logarithms of the changes of all probabilities, without the test's, lie within the choice's epsilon of each other. */
+Test(clip, one_unit_changes_the_choice_within_a_range)
+{
+	static const uint64_t groups[] = { 1, 3 };
+
+	for (size_t g = 0; g < ARRAY_LEN(groups); g++) {
+		const struct clip_price price = { .gaussian = true, .rho = { EPS_ONE }, .groups = groups[g] };
+		struct clip c = planned(32, &price);
+		const double range = eps_double(c.choice);
+		double worst = 0;
+		cr_assert(range * range / 8 <= 0.75 / 16 * (1 + 1e-9) && range * range / 8 > 0.75 / 16 * 0.999);
+		c.enough = -1000000;
+		for (size_t k = 0; k < ARRAY_LEN(curves); k++) {
+			for (size_t reach = 0; reach <= 8; reach++) {
+				i128 with[9];
+				double p[9], q[9], least = INFINITY, most = -INFINITY;
+				for (size_t i = 0; i < 9; i++)
+					with[i] = curves[k][i] + (i < reach ? (i128)groups[g] : 0);
+				law(&c, curves[k], p);
+				law(&c, with, q);
+				for (size_t i = 0; i < 9; i++) {
+					least = fmin(least, log(p[i] / q[i]));
+					most = fmax(most, log(p[i] / q[i]));
+				}
+				worst = fmax(worst, most - least);
+			}
+		}
+		cr_expect(worst <= range * (1 + 1e-6) && worst > range * 0.999, "%g, the range is %g", worst, range);
 	}
 }
 
@@ -187,16 +206,16 @@ Test(clip, bound_and_sum_together_cost_the_price)
 
 	for (size_t i = 0; i < ARRAY_LEN(prices); i++) {
 		const struct clip c = planned((i128)1 << 48, &prices[i]);
-		const double groups = (double)prices[i].groups, choice = groups * ((double)c.test.den / (double)c.test.num + (double)c.score.den / (double)c.score.num);
+		const double groups = (double)prices[i].groups, test = groups * (double)c.test.den / (double)c.test.num, choice = eps_double(c.choice);
 		for (size_t s = 0; s < c.steps; s++) {
 			struct noise n;
 			struct error e;
 			cr_assert(clip_noise(&c, clip_bound(&c, s), &n, &e));
 			const double bound = (double)clip_bound(&c, s), scale = (double)n.num / (double)n.den;
 			if (prices[i].gaussian)
-				cr_expect(n.kind == NOISE_GAUSSIAN && choice * tanh(choice / 2) + groups * bound * bound / (2 * scale) <= (double)prices[i].rho.pico / 1e12 * (1 + 1e-9));
+				cr_expect(n.kind == NOISE_GAUSSIAN && test * tanh(test / 2) + choice * choice / 8 + groups * bound * bound / (2 * scale) <= (double)prices[i].rho.pico / 1e12 * (1 + 1e-9));
 			else
-				cr_expect(n.kind == NOISE_LAPLACE && choice + groups * bound / scale <= (double)prices[i].epsilon.pico / 1e12 * (1 + 1e-9));
+				cr_expect(n.kind == NOISE_LAPLACE && test + choice + groups * bound / scale <= (double)prices[i].epsilon.pico / 1e12 * (1 + 1e-9));
 		}
 	}
 }
