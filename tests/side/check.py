@@ -149,6 +149,18 @@ try:
     check("repeats leave with the others, free", what == "ran" and spent(c) == before + 1 and multiple(took, 1) == 1, took)
     proxy.stop()
 
+    # --- what costs nothing reads nothing -----------------------------------------------------------------------------------------------
+    proxy = Proxy(policy("free"))
+    c = proxy.login()
+    pause(2)
+    free = "SELECT region FROM brand.customers WHERE age > 30 GROUP BY region"
+    before = spent(c)
+    t = time.monotonic()
+    found = c.execute(free).fetchall()
+    check("public groups alone cost nothing, and no row is read for them", len(found) == 4 and spent(c) == before and time.monotonic() - t < 1.5, (found, time.monotonic() - t))
+    pause(0)
+    proxy.stop()
+
     # --- what fails upstream ---------------------------------------------------------------------------------------------------------
     customers(slow)
     proxy = Proxy(policy("errors", change=lambda t: t.replace("user=owner\"", "user=owner\", statement_timeout: 400ms")))
