@@ -1,5 +1,5 @@
 /*
- * Reads SQL statements, one a line, and prints each one's plan or refusal as a JSON line.  usage: plan_tool POLICY [SCHEMA,... [TIMEZONE]]
+ * Reads SQL statements, one a line, and prints each one's plan or refusal as a JSON line.  usage: plan_tool POLICY [SCHEMA,... [TIMEZONE [gaussian]]]
  * Parameters follow the statement, each behind a byte 0x1F: OID:TEXT, OID:TEXT ...; OID alone is SQL NULL.
  */
 #include "mechanisms/quantile.h"
@@ -73,8 +73,8 @@ static void print_charges(struct wr *w, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_charges; i++) {
 		const struct plan_charge *c = &plan->charges[i];
-		wr_fmt(w, "%s{\"table\":\"%s.%s\",\"pure\":%s,\"epsilon\":%llu,\"rho\":%llu,\"delta\":%llu}", i ? "," : "", c->budget->schema, c->budget->table,
-		       c->budget->accounting == ACCOUNTING_PURE ? "true" : "false", (unsigned long long)c->epsilon.pico, (unsigned long long)c->rho.pico,
+		wr_fmt(w, "%s{\"table\":\"%s.%s\",\"pure\":%s,\"approx\":%s,\"epsilon\":%llu,\"rho\":%llu,\"delta\":%llu}", i ? "," : "", c->budget->schema, c->budget->table,
+		       c->budget->accounting == ACCOUNTING_PURE ? "true" : "false", c->budget->accounting == ACCOUNTING_APPROX ? "true" : "false", (unsigned long long)c->epsilon.pico, (unsigned long long)c->rho.pico,
 		       (unsigned long long)c->delta.atto);
 	}
 }
@@ -199,6 +199,7 @@ int main(int argc, char **argv)
 
 	arena_init(&model, 1 << 26);
 	arena_init(&a, 1 << 28);
+	s.mechanism = argc > 4 ? MECHANISM_GAUSSIAN : MECHANISM_AUTO;
 	s.n_search_path = cut(argc > 2 ? argv[2] : standard, ',', path, NAMES_MAX);
 	if (argc < 2 || !policy_load(&model, argv[1], &p, &problems, &e)) {
 		fprintf(stderr, "%s\n", e.message);

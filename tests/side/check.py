@@ -149,6 +149,18 @@ try:
     check("repeats leave with the others, free", what == "ran" and spent(c) == before + 1 and multiple(took, 1) == 1, took)
     proxy.stop()
 
+    # --- what costs nothing reads nothing -----------------------------------------------------------------------------------------------
+    proxy = Proxy(policy("free"))
+    c = proxy.login()
+    pause(2)
+    free = "SELECT region FROM brand.customers WHERE age > 30 GROUP BY region"
+    before = spent(c)
+    t = time.monotonic()
+    found = c.execute(free).fetchall()
+    check("public groups alone cost nothing, and no row is read for them", len(found) == 4 and spent(c) == before and time.monotonic() - t < 1.5, (found, time.monotonic() - t))
+    pause(0)
+    proxy.stop()
+
     # --- what fails upstream ---------------------------------------------------------------------------------------------------------
     customers(slow)
     proxy = Proxy(policy("errors", change=lambda t: t.replace("user=owner\"", "user=owner\", statement_timeout: 400ms")))
@@ -239,6 +251,34 @@ try:
                          [(r.fname(j), r.ftype(j), r.fmod(j), r.fsize(j)) for j in range(r.nfields)], r.command_status))
         results[name] = seen
         proxy.stop()
+    # --- no limit that withheld groups could reach -----------------------------------------------------------------------------------
+    wide = "campaign"
+    for _ in range(4):
+        wide = f"({wide} || {wide})"
+    wide = wide.replace("campaign", "rpad(campaign, 10000, 'x')")  # 130 kB a group
+    long = wide.replace("campaign", "left(campaign, 5)")
+    enormous = [f"replace({long}, 'x', '{chr(0x1f600 + i) * 1000}')" for i in range(5)]  # 260 MB a row, were they not cut
+    alone = "campaign LIKE 'rare 8f14e45f%'"  # one person's
+    proxy = Proxy(policy("size"))
+    c = proxy.login()
+    for what, sql in [("how many groups are withheld, and how long their keys are", f"SELECT {wide} AS k, count(*) FROM publisher.impressions WHERE campaign LIKE 'rare %' GROUP BY 1"),
+                      ("keys of one row that an expression makes enormous", f"SELECT CASE WHEN {alone} THEN {enormous[0]} END AS k, CASE WHEN {alone} THEN {enormous[1]} END AS l, count(*) FROM publisher.impressions GROUP BY 1, 2"),
+                      ("more of them in one row than PostgreSQL holds", f"SELECT {', '.join(f'{x} AS k{i}' for i, x in enumerate(enormous))}, count(*) FROM publisher.impressions WHERE {alone} GROUP BY 1, 2, 3, 4, 5")]:
+        seen, _ = outcome(c, sql)
+        check(f"no answer fails for {what}", seen == "ran", seen)
+    proxy.stop()
+
+    # --- what the upstream must be for all of this to hold ------------------------------------------------------------------------------
+    def looked_at(name, change):
+        return subprocess.run([ng, "check", "--connect", policy(name, change=change)], capture_output=True, text=True).stderr
+    up.execute("CREATE DATABASE bytes ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    check("a database whose texts may have no way into UTF-8 is refused: the row that has none would fail alone", "encoding SQL_ASCII" in looked_at("bytes", lambda t: t.replace("dbname=campaign", "dbname=bytes")))
+    up.execute("CREATE TABLE side.solo (email_fp text UNIQUE, plan text, age integer)")
+    solo = lambda t: t.replace("side.users", "side.solo").replace("joins: any_name }\n      plan:", "joins: any_name, unique: true }\n      plan:")
+    before = looked_at("solo", solo)
+    up.execute("CREATE TABLE side.more () INHERITS (side.solo)")
+    check("an index does not make a column unique beside tables that inherit", before == "" and "declared unique" in looked_at("solo", solo), before)
+
     first = results["as loaded"]
     check("private keys come in the order of their bytes, NULL last", [k[0] for k in first[0][0]] == sorted(keys, key=str.encode) + [None], first[0][0])
     check("public keys come in the order of the domain", [k[0] for k in first[2][0]] == ["north", "south", "east", "west"], first[2][0])
