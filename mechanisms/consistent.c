@@ -255,7 +255,7 @@ static bool adjust(struct tables *t, struct error *e)
 {
 	const struct noise *noise[SETS];
 	struct effects_law laws[SETS];
-	double half[SETS];
+	double half[SETS] = { 0 };
 	struct coins coins;
 
 	for (size_t i = 0; i < t->n; i++) {

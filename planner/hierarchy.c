@@ -25,11 +25,11 @@ static bool is_complete(const struct block *b, const struct key *k, bool *comple
 	if (!facts_find(&b->rel, k->expr, &f, e))
 		return false;
 	*complete = f.values != NULL;
-	for (size_t i = 0; i < f.n_values; i++) {
+	for (size_t i = 0; *complete && i < f.n_values; i++) {
 		bool listed = false;
 		for (size_t j = 0; j < k->n_domain; j++)
 			listed = listed || text_eq(k->domain[j], f.values[i]);
-		*complete = *complete && listed;
+		*complete = listed;
 	}
 	return true;
 }
