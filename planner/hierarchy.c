@@ -34,10 +34,24 @@ static bool is_complete(const struct block *b, const struct key *k, bool *comple
 	return true;
 }
 
-/* Condition 3, for an aggregate of a block: what one unit adds to a total is what it adds to the parts. */
-static bool adds_up(const struct block *b, const struct aggregate *g)
+/* No two sets have a key in common. */
+static bool are_apart(const struct family *f)
 {
-	const bool once = b->max_groups == 1 && !g->filter; /* whatever group is sampled, the unit counts in it */
+	uint32_t seen = 0;
+
+	for (size_t i = 0; i < f->n; i++) {
+		if (seen & f->lattice.sets[i])
+			return false;
+		seen |= f->lattice.sets[i];
+	}
+	return true;
+}
+
+/* Condition 3, for an aggregate of a block: what one unit adds to a total is what it adds to the parts. */
+static bool adds_up(const struct block *b, const struct aggregate *g, bool apart)
+{
+	/* whatever group is sampled, the unit counts in the total of all; but two sets that share a key may sample groups that differ in it */
+	const bool once = apart && b->max_groups == 1 && !g->filter;
 
 	switch (g->kind) {
 	case AGGREGATE_ROWS:
@@ -56,12 +70,13 @@ static bool adds_up(const struct block *b, const struct aggregate *g)
 /* Which values add up in all sets; false when none does. */
 static bool additive_values(const struct family *f, bool *additive)
 {
+	const bool apart = are_apart(f);
 	bool any = false;
 
 	for (size_t v = 0; v < f->blocks[0]->n_aggregates; v++) {
 		additive[v] = true;
 		for (size_t i = 0; i < f->n; i++)
-			additive[v] = additive[v] && adds_up(f->blocks[i], &f->blocks[i]->aggregates[v]);
+			additive[v] = additive[v] && adds_up(f->blocks[i], &f->blocks[i]->aggregates[v], apart);
 		any = any || additive[v];
 	}
 	return any;

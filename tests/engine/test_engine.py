@@ -121,6 +121,9 @@ def test_explain_says_which_totals_agree():
     for sql, agrees in ((f"SELECT region, count(*), sum(spend), avg(spend) FROM brand.singles {IN_REGIONS} GROUP BY ROLLUP (region)", "count(*), sum(spend)"),
                         ("SELECT vip, count(*), sum(spend) FROM brand.customers GROUP BY ROLLUP (vip)", "count(*)"),  # of two rows of a unit either may be sampled
                         ("SELECT vip, count(*) FROM brand.singles GROUP BY GROUPING SETS ((), (vip))", "count(*)"),
+                        (f"SELECT count(*), count(DISTINCT email_fp) FROM brand.customers {IN_REGIONS} GROUP BY GROUPING SETS ((region), (vip), ())", "count(*), count(distinct email_fp)"),
+                        (f"SELECT count(*) FROM brand.customers {IN_REGIONS} GROUP BY ROLLUP (region, vip)", None),  # a unit may be sampled in the north by one set, in the south by another
+                        (f"SELECT count(*) FROM brand.customers {IN_REGIONS} GROUP BY region, ROLLUP (vip)", None),
                         ("SELECT vip, avg(spend) FROM brand.singles GROUP BY ROLLUP (vip)", None),
                         ("SELECT region, count(*) FROM brand.singles GROUP BY ROLLUP (region)", None),  # other regions are in the total
                         ("SELECT region, count(*) FROM brand.singles WHERE region IN ('north', 'nowhere') GROUP BY ROLLUP (region)", None),
