@@ -120,7 +120,7 @@ check("an old output survives a failure", run(*SEAL, "--overwrite", "bad.csv", "
 before = listing()
 
 # Signals.  A file without a name needs /proc to get one: without it, as on file systems that have no such files, there is a temporary file beside the output
-HIDDEN = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+HIDDEN = ["unshare", "-m" if os.geteuid() == 0 else "-rm", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
 
 
 def consumed(p):

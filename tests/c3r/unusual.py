@@ -115,7 +115,7 @@ check("what is in its place", stat.S_ISFIFO(os.stat(os.path.join(tmp, "fifo")).s
 os.symlink("nowhere", os.path.join(tmp, "dangling"))
 check("a link to nothing is a name that is taken", (r := run(*SEAL, "in.csv", "dangling")).returncode == 1 and b"exists" in r.stderr and not os.path.exists(os.path.join(tmp, "nowhere")), r)
 before = sorted(os.listdir(tmp))
-HIDDEN = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]  # without /proc there are temporary files instead of nameless ones
+HIDDEN = ["unshare", "-m" if os.geteuid() == 0 else "-rm", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]  # without /proc there are temporary files instead of nameless ones
 for hide in (False, True):
     slow = [subprocess.Popen([*(HIDDEN if hide else []), ng, *SEAL, "-", "same.csv"], env=dict(ENV, C3R_SHARED_SECRET=b64(SECRET)), cwd=tmp, stdin=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
     for i, p in enumerate(slow):
