@@ -94,9 +94,10 @@ static enum sql_type result_type(const struct aggregate_row *row, enum sql_type 
 static bool take_bounds(const struct block *b, const struct expr *x, const char *function, int location, i128 width, struct decimal *grid,
 			i128 *lo, i128 *hi, struct error *e)
 {
-	const struct range *r = &x->range;
 	const i128 most = (i128)1 << 53;
 
+	BUG_IF(!x); /* only count() may do without */
+	const struct range *r = &x->range;
 	if (!r->known) {
 		const char *label = block_label(x);
 		fail(e, ERR_RULE, "%s needs bounds on \"%s\"", function, label);
@@ -139,6 +140,8 @@ static double widest(const struct block *b, const struct aggregate *g)
 static bool sum_bounds(struct block *b, struct aggregate *g, int location, struct error *e)
 {
 	const enum bounds_choice choice = b->planning->settings->bounds;
+
+	BUG_IF(!g->arg); /* only count() may do without */
 	const bool known = g->arg->range.known, possible = choice != BOUNDS_POLICY && !b->owner_moves;
 
 	if (known || !possible) {

@@ -207,6 +207,8 @@ static bool shape(const struct binder *b, const PgQuery__FuncCall *f, const stru
 		x->range = (struct range){ .known = true, .lo = { 0, 0 }, .hi = { max_rows, 0 }, .grid = { 1, 0 } };
 		return true;
 	}
+	if (!arg)
+		return refuse_inner(b, f, e);
 	if (text_eq(g->function, "bool_and") || text_eq(g->function, "bool_or")) {
 		x->type = TYPE_BOOL;
 		return arg->type == TYPE_BOOL || refuse_inner(b, f, e);

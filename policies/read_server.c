@@ -189,9 +189,9 @@ static void read_ledger(struct reader *r, const struct yaml_node *n)
 		path = NULL;
 	}
 	l->postgres = read_text(r, dsn, "postgres", NULL);
-	if (path && l->postgres)
+	if (path && l->postgres && n)
 		report_error(r->report, READ_AT(n), "", "ledger takes either path or postgres");
-	if (l->postgres && holds_password(l->postgres))
+	if (l->postgres && dsn && holds_password(l->postgres))
 		report_error(r->report, READ_AT(dsn), "use password_env or password_file", "the ledger's connection string must not hold a password");
 	if (map) {
 		const struct yaml_node *schema = read_get(n, "schema");

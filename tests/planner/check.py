@@ -37,6 +37,10 @@ def rows(block, seed=99):
 
 # --- refusals: SQLSTATE, a rule or a standard error, a hint that helps ------------------------------------------------------
 REFUSED = """42501 SELECT * FROM people
+42501 SELECT sum(*) FROM people
+42501 SELECT avg(*), corr(*) FROM people
+42501 SELECT sum(m) FROM (SELECT id, max(*) AS m FROM people GROUP BY id) AS s
+42501 SELECT sum(m) FROM (SELECT id, bool_or(*)::int AS m FROM people GROUP BY id) AS s
 42501 SELECT id FROM people
 42501 SELECT id, count(*) FROM people GROUP BY id
 42501 SELECT count(*) FROM people, orders
