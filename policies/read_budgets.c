@@ -33,7 +33,7 @@ static void read_delta(struct reader *r, const struct yaml_node *n, const char *
 
 static void read_per_query(struct reader *r, const struct yaml_node *n, struct policy_budget *b)
 {
-	static const char *const keys[] = { "epsilon", "max_epsilon", "delta", "max_delta" };
+	static const char *const keys[] = { "epsilon", "min_epsilon", "max_epsilon", "delta", "max_delta" };
 
 	b->query_epsilon.pico = b->epsilon.pico / 10 < EPS_ONE / 2 ? b->epsilon.pico / 10 : EPS_ONE / 2;
 	b->query_max_epsilon = b->epsilon;
@@ -43,11 +43,14 @@ static void read_per_query(struct reader *r, const struct yaml_node *n, struct p
 		return;
 	read_known(r, n, "per_query", keys, ARRAY_LEN(keys), NULL);
 	read_eps(r, read_get(n, "epsilon"), "epsilon", &b->query_epsilon);
+	read_eps(r, read_get(n, "min_epsilon"), "min_epsilon", &b->query_min_epsilon);
 	read_eps(r, read_get(n, "max_epsilon"), "max_epsilon", &b->query_max_epsilon);
 	read_delta(r, read_get(n, "delta"), "delta", &b->query_delta);
 	read_delta(r, read_get(n, "max_delta"), "max_delta", &b->query_max_delta);
 	if (b->query_epsilon.pico > b->query_max_epsilon.pico)
 		report_error(r->report, READ_AT(n), "", "per_query.epsilon is above per_query.max_epsilon");
+	if (b->query_min_epsilon.pico > b->query_epsilon.pico)
+		report_error(r->report, READ_AT(n), "", "per_query.min_epsilon is above per_query.epsilon");
 	if (b->query_max_epsilon.pico > b->epsilon.pico)
 		report_error(r->report, READ_AT(n), "", "a query may cost more than the whole budget");
 	if (b->query_delta.atto > b->query_max_delta.atto || b->query_max_delta.atto > b->delta.atto)
