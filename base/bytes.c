@@ -256,17 +256,37 @@ void wr_sql_literal(struct wr *w, const char *s)
 	wr_quoted(w, s, '\'');
 }
 
+/* A control character of one byte, or of two (U+0080 to U+009F, of which some terminals obey CSI and OSC): how many bytes it has; 0: another character. */
+static size_t control(const char *s, size_t n)
+{
+	const unsigned char *c = (const unsigned char *)s;
+
+	if (c[0] < 0x20 || c[0] == 0x7f)
+		return 1;
+	return n > 1 && c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f ? 2 : 0;
+}
+
 void wr_json(struct wr *w, const char *s)
 {
 	wr_u8(w, '"');
 	for (; *s; s++) {
 		unsigned char c = (unsigned char)*s;
+		size_t n = control(s, 2); /* what follows is at least the zero byte */
 		if (c == '"' || c == '\\')
 			wr_fmt(w, "\\%c", c);
-		else if (c < 0x20)
-			wr_fmt(w, "\\u%04x", c);
+		else if (n > 0)
+			wr_fmt(w, "\\u%04x", (unsigned char)s[n - 1]); /* of U+0080 to U+009F the second byte is the number */
 		else
 			wr_u8(w, c);
+		s += n > 1;
 	}
 	wr_u8(w, '"');
+}
+
+void wr_plain(struct wr *w, const char *s, size_t n)
+{
+	for (size_t i = 0, k; i < n; i += k ? k : 1) {
+		k = control(s + i, n - i);
+		wr_u8(w, k ? (uint8_t)' ' : (uint8_t)s[i]);
+	}
 }

@@ -61,7 +61,10 @@ const char *wr_text(const struct wr *w); /* zero-terminated; "" when empty or ba
 void wr_sql_name(struct wr *w, const char *name);
 void wr_sql_literal(struct wr *w, const char *s);
 
-/* JSON string with quotes, escapes for control characters, quotes, backslashes. */
+/* JSON string with quotes, escapes for control characters (C0, DEL, C1), quotes, backslashes. */
 void wr_json(struct wr *w, const char *s);
+
+/* n bytes of UTF-8 from outside as part of one line on a person's terminal: every control character becomes a blank. */
+void wr_plain(struct wr *w, const char *s, size_t n);
 
 #endif

@@ -137,6 +137,21 @@ bool account_fits(const struct policy_budget *b, const struct account_state *s, 
 	return eps_add(s->epsilon, c->epsilon, &eps) && eps.pico <= s->epsilon_limit.pico;
 }
 
+static int64_t whole(uint64_t limit, uint64_t spent, uint64_t each)
+{
+	return each == 0 ? INT64_MAX : limit > spent ? (int64_t)((limit - spent) / each) : 0;
+}
+
+int64_t account_holds(const struct policy_budget *b, const struct account_state *s, const struct charge *c)
+{
+	int64_t n = b->accounting == ACCOUNTING_ZCDP ? whole(s->rho_limit.pico, s->rho.pico, c->rho.pico) : whole(s->epsilon_limit.pico, s->epsilon.pico, c->epsilon.pico);
+	int64_t by_delta = whole(s->delta_limit.atto, s->delta.atto, c->delta.atto);
+
+	if (s->frozen || s->closed || s->delta.atto > s->delta_limit.atto)
+		return 0;
+	return by_delta < n ? by_delta : n;
+}
+
 static bool together(const struct policy_budget *b)
 {
 	return text_eq(b->analyst, ACCOUNT_ALL);

@@ -49,6 +49,9 @@ void account_report(const struct policy_budget *b, struct account_state *s);
 
 MUST_CHECK bool account_fits(const struct policy_budget *b, const struct account_state *s, const struct charge *c);
 
+/* How many such charges it holds, one after the other: as many as account_fits would let pass. */
+int64_t account_holds(const struct policy_budget *b, const struct account_state *s, const struct charge *c);
+
 /* ERR_BUDGET: which account, limit, spent, asked, what to do.  Returns false. */
 bool account_refuse(const struct policy_budget *b, struct account_state *s, const struct charge *c, struct error *e);
 

@@ -41,7 +41,7 @@ static bool connect_anchor(struct upstream_anchor *u, struct error *e)
 	u->conn = NULL;
 	if (!pg_open(u->dsn, u->password_env, u->password_file, "the upstream, for the ledger's anchor", &u->conn, e))
 		return false;
-	(void)done(PQexec(u->conn, "SET client_min_messages = error; SET synchronous_commit = on; SET lock_timeout = '30s'"));
+	(void)done(PQexec(u->conn, "SET client_min_messages = error; SET synchronous_commit = on; SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'"));
 	(void)done(PQexec(u->conn, u->create)); /* may lack the right: then the table must be there */
 	return true;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool disk_full(int why)
@@ -82,6 +83,7 @@ void audit_note_answer(struct audit *a, const struct audit_record *r)
 	struct audit_answer made = { .query = audit_find_number(r, AUDIT_FIELD_LEDGER_QUERY), .mark = { .sequence = r->sequence } };
 
 	a->noted = entry ? entry : a->noted;
+	a->charged = made.query > a->charged ? made.query : a->charged;
 	if (r->event != AUDIT_ANSWERED || made.query == 0)
 		return;
 	if (made.query < a->answers[made.query % AUDIT_ANSWERS].query) /* older segments are read last */
@@ -202,14 +204,25 @@ bool audit_append(struct audit *a, enum audit_event event, const struct wr *fiel
 
 /* --- on disk: whoever comes first syncs for all that wait -------------------------------------------------------------------------------- */
 
+/* Whether the segment is still the file under its name: what is on disk in a file that was deleted or moved away is no evidence. */
+static bool in_place(const struct audit *a, uint64_t segment, int fd)
+{
+	char path[AUDIT_PATH_MAX];
+	struct stat open_one, named;
+	struct error ignored;
+
+	return audit_segment_path(a->dir, segment, path, &ignored) && fstat(fd, &open_one) == 0 && stat(path, &named) == 0 &&
+	       open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino;
+}
+
 static void sync_once(struct audit *a)
 {
-	uint64_t up_to = a->last;
+	uint64_t up_to = a->last, segment = a->segment;
 	int fd = a->fd;
 
 	a->syncing = true;
 	pthread_mutex_unlock(&a->lock);
-	int why = fdatasync(fd) == 0 ? 0 : errno ? errno : EIO;
+	int why = fdatasync(fd) != 0 ? errno ? errno : EIO : in_place(a, segment, fd) ? 0 : ENOENT;
 	pthread_mutex_lock(&a->lock);
 	a->syncing = false;
 	if (why)
@@ -225,6 +238,14 @@ uint64_t audit_noted(struct audit *a)
 	uint64_t noted = a->noted;
 	pthread_mutex_unlock(&a->lock);
 	return noted;
+}
+
+uint64_t audit_charged(struct audit *a)
+{
+	pthread_mutex_lock(&a->lock);
+	uint64_t charged = a->charged;
+	pthread_mutex_unlock(&a->lock);
+	return charged;
 }
 
 bool audit_commit(struct audit *a, uint64_t sequence, struct error *e)

@@ -36,6 +36,9 @@ void audit_watch(struct audit *a, void (*news)(void *ctx), void *ctx);
 /* The last ledger_entry field in the log; 0: none. */
 uint64_t audit_noted(struct audit *a);
 
+/* The largest ledger_query among the newest records (of the last two segments at least); 0: none. */
+uint64_t audit_charged(struct audit *a);
+
 /* Notes the end, signs a last checkpoint.  NULL is fine. */
 void audit_close(struct audit *a);
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAGIC "NGAUDIT1"
@@ -139,9 +140,14 @@ static bool window_fill(struct audit_reader *r, uint64_t offset, size_t need, co
 enum audit_step audit_reader_open(struct audit_reader *r, const char *path, struct error *e)
 {
 	const uint8_t *p;
+	struct stat st;
 	size_t got;
 
-	*r = (struct audit_reader){ .fd = open(path, O_RDONLY | O_CLOEXEC) };
+	*r = (struct audit_reader){ .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }; /* a pipe among the evidence must not stop who looks at it */
+	if (r->fd >= 0 && (fstat(r->fd, &st) != 0 || !S_ISREG(st.st_mode))) {
+		(void)fail(e, ERR_AUDIT, "\"%s\" is not a regular file", path);
+		return AUDIT_STEP_FAILED;
+	}
 	if (r->fd < 0 || !window_fill(r, 0, AUDIT_HEADER, &p, &got)) {
 		(void)fail(e, ERR_AUDIT, "could not read file \"%s\": %s", path, strerror(errno));
 		return AUDIT_STEP_FAILED;

@@ -39,6 +39,7 @@ struct audit {
 	struct wr record;
 
 	uint64_t noted;          /* last ledger_entry field; 0: none */
+	uint64_t charged;        /* largest ledger_query field since the segment before the last one at the start; 0: none */
 	uint64_t checkpointed;
 	int64_t checkpoint_time; /* monotonic nanos */
 

@@ -69,7 +69,10 @@ static bool verify_checkpoint(const struct audit_record *r, const uint8_t before
 	if (place.sequence != r->sequence - 1 || !mem_equal(place.hash, before, SHA256_SIZE) || !mem_equal(place.log_id, out->log_id, AUDIT_ID))
 		return fail(e, ERR_AUDIT, "%s: the checkpoint is not of the record before it", label);
 	out->signatures += was_signed;
-	out->covered = was_signed && v->n_keys > 0 ? r->sequence - 1 : out->covered;
+	if (was_signed && v->n_keys > 0) {
+		out->covered = r->sequence - 1;
+		out->signed_at = r->at;
+	}
 	return true;
 }
 
@@ -110,6 +113,20 @@ static bool verify_record(struct audit_evidence *v, const struct audit_record *r
 	return meet(v, r, out->log_id, e);
 }
 
+/* A chain without signatures can be written by anybody, and so can its end: the proxy signs every few records. */
+static bool verify_coverage(const struct audit_evidence *v, const struct audit_verdict *made, struct error *e)
+{
+	const uint64_t bare = made->records - made->covered;
+
+	if (v->n_keys == 0 || (made->covered > 0 && (v->unsigned_max == 0 || bare <= v->unsigned_max)))
+		return true;
+	if (made->covered == 0)
+		return fail(e, ERR_AUDIT, "no record of the log is under a signature of the given key: it was written without the key, or written again");
+	fail(e, ERR_AUDIT, "%llu records follow the last signature, which is of record %llu: at most %llu are expected, so they may have been written without the key",
+	     (unsigned long long)bare, (unsigned long long)made->covered, (unsigned long long)v->unsigned_max);
+	return error_hint(e, "A proxy signs after checkpoint.records of its policy; --unsigned N takes more.");
+}
+
 bool audit_verify(const char *dir, struct audit_evidence *evidence, struct audit_verdict *out, struct error *e)
 {
 	struct audit_verdict made = { .records = 0 };
@@ -134,6 +151,7 @@ bool audit_verify(const char *dir, struct audit_evidence *evidence, struct audit
 			ok = fail(e, ERR_AUDIT, "%.80s: record %llu is not in the log, which ends with record %llu: it was cut", claim->label,
 				  (unsigned long long)claim->place.sequence, (unsigned long long)made.records);
 	}
+	ok = ok && verify_coverage(evidence, &made, e);
 	if (ok)
 		*out = made;
 	return ok;

@@ -41,6 +41,7 @@ struct audit_evidence {
 	size_t n_keys;
 	struct audit_claim *claims;
 	size_t n_claims;
+	uint64_t unsigned_max; /* with keys: at most so many records may follow the last signature; 0: any number */
 };
 
 /* Reads a claim from the text of a checkpoint (a receipt); with keys a signature must be there for a checkpoint, and right. */
@@ -50,12 +51,16 @@ MUST_CHECK bool audit_claim_receipt(const char *text, const struct audit_evidenc
 struct audit_verdict {
 	uint8_t log_id[AUDIT_ID];
 	uint64_t records, segments, signatures;
-	uint64_t covered;        /* the last record under a signature that was checked; 0: none */
+	uint64_t covered;        /* the last record under a signature of one of the keys; 0: none */
+	struct wall_time signed_at; /* of that signature's record */
 	uint64_t recovered;      /* incomplete records that a start removed */
 	struct wall_time first, last;
 };
 
-/* Everything, or the first thing that is wrong. */
+/*
+ * Everything, or the first thing that is wrong.  With keys that includes a log without a signature of theirs, and one whose end should long be under one: anybody can
+ * write a chain.
+ */
 MUST_CHECK bool audit_verify(const char *dir, struct audit_evidence *evidence, struct audit_verdict *out, struct error *e);
 
 /* One record as one line of JSON, without a line feed. */

@@ -30,6 +30,8 @@ static bool failed(struct postgres_db *p, const PGresult *r, struct error *e)
 	p->base.again = state && (text_eq(state, "40001") || text_eq(state, "40P01"));
 	if (state && text_eq(state, "53100"))
 		fail(e, ERR_DISK_FULL, "the ledger could not be written: the disk is full");
+	else if (state && text_eq(state, "55P03"))
+		fail(e, ERR_LEDGER, "the ledger is locked by another process");
 	else if (state && text_eq(state, "25006"))
 		fail(e, ERR_LEDGER, "the ledger could not be written: its database is read-only");
 	else if (state)
@@ -230,7 +232,8 @@ bool db_postgres_open(const struct policy_ledger *where, const char *const *stat
 	p->base = (struct db){ .ops = &ops, .statements = statements };
 	p->n = n;
 	wr_init_heap(&w, sizeof(p->settings));
-	wr_str(&w, "SET client_min_messages = error; SET synchronous_commit = on; SET search_path = ");
+	/* who holds the lock and says nothing more (its machine may be gone) must not stop the others for good, and who waits must not wait for ever */
+	wr_str(&w, "SET client_min_messages = error; SET synchronous_commit = on; SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'; SET search_path = ");
 	wr_sql_name(&w, where->schema);
 	wr_str(&w, ", pg_catalog");
 	bool fits = wr_ok(&w);

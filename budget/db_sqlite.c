@@ -49,9 +49,21 @@ static bool run(struct db *d, const char *sql, struct error *e)
 	return sqlite3_exec(of(d)->handle, sql, NULL, NULL, NULL) == SQLITE_OK ? true : failed(of(d), e);
 }
 
+/* Whether the file is still the one under its name: what is written to another is gone when the process ends. */
+static bool in_place(struct sqlite_db *s, struct error *e)
+{
+	int moved = 0;
+
+	if (sqlite3_file_control(s->handle, NULL, SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || !moved)
+		return true;
+	fail(e, ERR_LEDGER, "the ledger's file was moved, deleted or replaced while it was in use");
+	error_detail(e, "Nothing was run.");
+	return error_hint(e, "Put the file back, or stop everything that uses it and start again.");
+}
+
 static bool begin(struct db *d, bool write, struct error *e)
 {
-	return run(d, write ? "BEGIN IMMEDIATE" : "BEGIN", e);
+	return (!write || in_place(of(d), e)) && run(d, write ? "BEGIN IMMEDIATE" : "BEGIN", e);
 }
 
 static bool commit(struct db *d, struct error *e)
@@ -236,14 +248,15 @@ bool db_sqlite_version(struct db *d, int64_t *application, int64_t *version, str
 	return one_int(of(d), "PRAGMA application_id", application, e) && one_int(of(d), "PRAGMA user_version", version, e);
 }
 
-static bool fill(const char *path, const char *sql, struct error *e)
+/* A file of its own, complete or not there; `name` is what it will be called. */
+static bool fill(const char *path, const char *name, const char *sql, struct error *e)
 {
 	sqlite3 *handle = NULL;
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600); /* SQLite would create it with the umask's mode */
 
 	if (fd < 0) {
-		fail(e, ERR_LEDGER, "could not create ledger \"%s\": %s", path, strerror(errno));
-		return error_hint(e, "The account that runs noisegate must be able to write the directory.");
+		fail(e, ERR_LEDGER, "could not create ledger \"%s\": %s", name, strerror(errno));
+		return error_hint(e, "Its directory must be there, and the account that runs noisegate be able to write it.");
 	}
 	(void)close(fd);
 	/* write-ahead from the start: to change a file's mode takes it for oneself alone, and several who open it at once would be turned away */
@@ -253,7 +266,7 @@ static bool fill(const char *path, const char *sql, struct error *e)
 	if (!ok && (sqlite3_errcode(handle) & 0xff) == SQLITE_FULL)
 		fail(e, ERR_DISK_FULL, "the ledger could not be created: the disk is full");
 	else if (!ok)
-		fail(e, ERR_LEDGER, "could not create ledger \"%s\": %s", path, sqlite3_errmsg(handle));
+		fail(e, ERR_LEDGER, "could not create ledger \"%s\": %s", name, sqlite3_errmsg(handle));
 	(void)sqlite3_close(handle);
 	return ok;
 }
@@ -287,7 +300,7 @@ bool db_sqlite_create(const char *path, const char *sql, bool *made, struct erro
 	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.new-%ld", path, (long)getpid()) >= sizeof(temporary))
 		return fail(e, ERR_LEDGER, "the ledger's path is too long");
 	(void)unlink(temporary); /* of a process with our number that did not get far */
-	bool ok = fill(temporary, sql, e);
+	bool ok = fill(temporary, path, sql, e);
 	*made = ok && link(temporary, path) == 0; /* never over a file that is there */
 	if (ok && !*made && errno != EEXIST)
 		ok = fail(e, ERR_LEDGER, "could not create ledger \"%s\": %s", path, strerror(errno));

@@ -54,6 +54,9 @@ struct spent {
 	int64_t queries;
 };
 
+/* One account and what it spent in all its days; false stops. */
+typedef bool account_each(void *ctx, const struct account_key *key, const struct spent *spent);
+
 /* Adds, stopping at UNIT_MAX: a sum too large to hold is larger than any limit. */
 void spent_add(struct spent *to, const struct spent *more);
 

@@ -46,6 +46,11 @@ void ledger_close(struct ledger *l)
 	mem_free(l);
 }
 
+bool ledger_is_anchored(const struct ledger *l)
+{
+	return l->anchor != NULL;
+}
+
 /* An analyst learns that the ledger is out of use, not where it is kept; the operator's log has the rest. */
 static void tell_analyst(const struct error *from, struct error *e)
 {
@@ -90,6 +95,14 @@ bool ledger_state(struct ledger *l, const struct policy_budget *b, struct accoun
 	(void)pthread_mutex_unlock(&l->read_lock);
 	if (ok)
 		account_report(b, out);
+	return ok;
+}
+
+bool ledger_accounts(struct ledger *l, account_each *each, void *ctx, struct error *e)
+{
+	(void)pthread_mutex_lock(&l->read_lock);
+	bool ok = store_accounts(&l->read, each, ctx, e);
+	(void)pthread_mutex_unlock(&l->read_lock);
 	return ok;
 }
 

@@ -33,6 +33,9 @@ MUST_CHECK bool ledger_open_policy(const struct policy *p, const struct clock *c
 MUST_CHECK bool ledger_open(const char *path, const struct clock *clock, struct ledger **out, struct error *e);
 void ledger_close(struct ledger *l); /* NULL is fine; nobody may be inside another function */
 
+/* Whether an anchor vouches that nothing is missing from it. */
+bool ledger_is_anchored(const struct ledger *l);
+
 /* Who asked what, for the history. */
 struct ledger_entry {
 	const char *user, *analyst; /* login and member */
@@ -78,6 +81,9 @@ MUST_CHECK bool ledger_history(struct ledger *l, const char *owner, const char *
 /* Likewise every entry, operators' decisions and recoveries included. */
 MUST_CHECK bool ledger_entries(struct ledger *l, const char *owner, const char *analyst, int64_t limit, bool (*each)(void *ctx, const struct entry *x), void *ctx,
 			       struct error *e);
+
+/* Every account that was ever charged, by owner, relation, analyst; also those that the policy does not name (any more). */
+MUST_CHECK bool ledger_accounts(struct ledger *l, account_each *each, void *ctx, struct error *e);
 
 /* --- recovery -------------------------------------------------------------------------------------------------------------- */
 

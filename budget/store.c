@@ -11,7 +11,7 @@ enum { AFTER_ROWS = 500 };
 
 #define ENTRY_COLUMNS "seq, kind, query, at, owner, relation, analyst, login, accounting, epsilon, rho, delta, mechanism, text, hash"
 
-enum statement { HEAD, SET_HEAD, APPEND, ADD, SPENT, SPENT_TOGETHER, CONTROLS, AFTER, HISTORY, HASH_AT, WRONG_SUMS, VERSION, VERSION_1, STATEMENTS };
+enum statement { HEAD, SET_HEAD, APPEND, ADD, SPENT, SPENT_TOGETHER, CONTROLS, AFTER, HISTORY, HASH_AT, WRONG_SUMS, ACCOUNTS, VERSION, VERSION_1, STATEMENTS };
 
 static const char *const statements[STATEMENTS] = {
 	[HEAD] = "SELECT id, anchored, seq, query, at, hash, total_epsilon, total_rho, total_delta, total_queries,"
@@ -34,6 +34,8 @@ static const char *const statements[STATEMENTS] = {
 		       " sum(CASE kind WHEN 0 THEN 1 ELSE 0 END) AS q FROM entry WHERE kind IN (0, 5) GROUP BY 1, 2, 3, 4) AS c"
 		       " FULL JOIN account AS a USING (owner, relation, analyst, day) WHERE c.e IS DISTINCT FROM a.epsilon OR c.r IS DISTINCT FROM a.rho"
 		       " OR c.d IS DISTINCT FROM a.delta OR c.q IS DISTINCT FROM a.queries",
+	[ACCOUNTS] = "SELECT owner, relation, analyst, SUM(epsilon), SUM(rho), SUM(delta), SUM(queries) FROM account WHERE owner <> '*'"
+		     " GROUP BY owner, relation, analyst ORDER BY owner, relation, analyst",
 	[VERSION] = "SELECT version FROM ledger",
 	[VERSION_1] = "SELECT 0, 0, query, CASE WHEN at < window_start THEN window_start ELSE at END, owner, relation, analyst, login, accounting, epsilon, rho,"
 		      " delta, mechanism, sql, NULL FROM v1_charge ORDER BY id",
@@ -44,6 +46,8 @@ _Static_assert(ENTRY_CHARGE == 0 && ENTRY_RECOVERY == 5, "the statements above n
 bool store_damaged(const struct store *s, const char *why, struct error *e)
 {
 	fail(e, ERR_LEDGER, "ledger \"%s\" cannot be used: %s", s->name, why);
+	if (s->in_database)
+		return error_hint(e, "Restore the last good copy of the schema, then run `noisegate budget recover`: docs/budgets.md, \"When the ledger is refused\".");
 	return error_hint(e, "Restore the last good copy of the file and its -wal, then run `noisegate budget recover`: docs/budgets.md, \"When the ledger is refused\".");
 }
 
@@ -70,6 +74,7 @@ static bool open_file(const char *path, bool create, struct store *s, struct err
 
 static bool open_database(const struct policy_ledger *where, struct store *s, struct error *e)
 {
+	s->in_database = true;
 	s->name = mem_strdup(where->schema);
 	return s->name ? db_postgres_open(where, statements, STATEMENTS, &s->db, e) : fail_memory(e);
 }
@@ -269,6 +274,27 @@ bool store_wrong_sums(struct store *s, int64_t *wrong, struct error *e)
 {
 	*wrong = -1;
 	return ask(s, WRONG_SUMS, NULL, 0, read_count, wrong, e);
+}
+
+struct naming {
+	account_each *each;
+	void *ctx;
+};
+
+static bool read_key(void *ctx, const struct db_row *r)
+{
+	const struct naming *n = ctx;
+	const struct account_key key = { r->text(r, 0), r->text(r, 1), r->text(r, 2) };
+	const struct spent spent = read_spent(r, 3);
+
+	return n->each(n->ctx, &key, &spent);
+}
+
+bool store_accounts(struct store *s, account_each *each, void *ctx, struct error *e)
+{
+	struct naming n = { each, ctx };
+
+	return ask(s, ACCOUNTS, NULL, 0, read_key, &n, e);
 }
 
 bool store_version(struct store *s, int64_t *version, struct error *e)

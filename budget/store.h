@@ -10,7 +10,8 @@
 
 struct store {
 	struct db *db;
-	char *name; /* for messages: the file, or the database and schema */
+	char *name; /* for messages: the file, or the schema */
+	bool in_database; /* PostgreSQL's */
 };
 
 /* Opens; makes the tables where there are none, migrates older ones.  ERR_LEDGER with a way out for anything else. */
@@ -31,6 +32,9 @@ MUST_CHECK bool store_add(struct store *s, const struct account_key *key, int64_
 
 /* What an account spent from that day on, with all that counts for every account; analyst ACCOUNT_ALL: all analysts of the relation together. */
 MUST_CHECK bool store_spent(struct store *s, const struct account_key *key, int64_t from_day, struct spent *out, struct error *e);
+
+/* Every account that was ever charged. */
+MUST_CHECK bool store_accounts(struct store *s, account_each *each, void *ctx, struct error *e);
 
 typedef bool entry_each(void *ctx, const struct entry *x); /* false stops */
 

@@ -94,13 +94,35 @@ bool read_bool(struct reader *r, const struct yaml_node *n, const char *what, bo
 	return fallback;
 }
 
+/* Whether it is written as a number, however large or long. */
+static bool is_numeral(const char *s)
+{
+	static const char digits[] = "0123456789";
+
+	s += *s == '-' || *s == '+';
+	size_t whole = strspn(s, digits);
+	s += whole;
+	size_t part = *s == '.' ? strspn(s + 1, digits) : 0;
+	s += *s == '.' ? part + 1 : 0;
+	if (whole + part == 0)
+		return false;
+	if (*s == 'e' || *s == 'E') {
+		s += 1 + (s[1] == '-' || s[1] == '+');
+		return *s && s[strspn(s, digits)] == '\0';
+	}
+	return *s == '\0';
+}
+
 bool read_decimal(struct reader *r, const struct yaml_node *n, const char *what, struct decimal *out)
 {
 	if (!read_is(r, n, YAML_SCALAR, what))
 		return false;
 	if (decimal_parse(n->text, out))
 		return true;
-	report_error(r->report, READ_AT(n), "", "%s must be a number, not \"%s\"", what, n->text);
+	if (is_numeral(n->text))
+		report_error(r->report, READ_AT(n), "", "%s is out of range: \"%.60s\"", what, n->text);
+	else
+		report_error(r->report, READ_AT(n), "", "%s must be a number, not \"%.60s\"", what, n->text);
 	return false;
 }
 

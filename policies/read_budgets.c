@@ -5,33 +5,45 @@
 
 #include <string.h>
 
-static void read_eps(struct reader *r, const struct yaml_node *n, const char *what, struct eps *out)
+/* False when it stands there and cannot be used: what is compared with it then says nothing. */
+static bool read_eps(struct reader *r, const struct yaml_node *n, const char *what, struct eps *out)
 {
 	struct decimal d;
+	struct eps v;
 
-	if (!n || !read_decimal(r, n, what, &d))
-		return;
-	if (!eps_from_decimal(d, out) || out->pico == 0 || out->pico > 100 * EPS_ONE) {
+	if (!n)
+		return true;
+	if (!read_decimal(r, n, what, &d))
+		return false;
+	if (!eps_from_decimal(d, &v) || v.pico == 0 || v.pico > 100 * EPS_ONE) {
 		report_error(r->report, READ_AT(n), "", "%s must be above 0 and at most 100, with at most 12 decimals", what);
-		out->pico = EPS_ONE;
+		return false;
 	}
+	*out = v;
+	return true;
 }
 
-static void read_delta(struct reader *r, const struct yaml_node *n, const char *what, struct delta *out)
+static bool read_delta(struct reader *r, const struct yaml_node *n, const char *what, struct delta *out)
 {
 	struct decimal d;
+	struct delta v;
 
-	if (!n || !read_decimal(r, n, what, &d))
-		return;
-	if (!delta_from_decimal(d, out) || out->atto > DELTA_ONE / 1000) {
+	if (!n)
+		return true;
+	if (!read_decimal(r, n, what, &d))
+		return false;
+	if (!delta_from_decimal(d, &v) || v.atto > DELTA_ONE / 1000) {
 		report_error(r->report, READ_AT(n), "it should be far below 1 / number of people", "%s must be from 0 to 0.001", what);
-		out->atto = 0;
-	} else if (out->atto > DELTA_ONE / 100000) {
-		report_warning(r->report, READ_AT(n), "%s above 1e-5: with more than 100,000 people someone may be exposed", what);
+		return false;
 	}
+	if (v.atto > DELTA_ONE / 100000)
+		report_warning(r->report, READ_AT(n), "%s above 1e-5: with more than 100,000 people someone may be exposed", what);
+	*out = v;
+	return true;
 }
 
-static void read_per_query(struct reader *r, const struct yaml_node *n, struct policy_budget *b)
+/* whole: the budget's own epsilon and delta could be used. */
+static void read_per_query(struct reader *r, const struct yaml_node *n, struct policy_budget *b, bool whole_epsilon, bool whole_delta)
 {
 	static const char *const keys[] = { "epsilon", "min_epsilon", "max_epsilon", "delta", "max_delta" };
 
@@ -42,18 +54,17 @@ static void read_per_query(struct reader *r, const struct yaml_node *n, struct p
 	if (!read_is(r, n, YAML_MAP, "per_query"))
 		return;
 	read_known(r, n, "per_query", keys, ARRAY_LEN(keys), NULL);
-	read_eps(r, read_get(n, "epsilon"), "epsilon", &b->query_epsilon);
-	read_eps(r, read_get(n, "min_epsilon"), "min_epsilon", &b->query_min_epsilon);
-	read_eps(r, read_get(n, "max_epsilon"), "max_epsilon", &b->query_max_epsilon);
-	read_delta(r, read_get(n, "delta"), "delta", &b->query_delta);
-	read_delta(r, read_get(n, "max_delta"), "max_delta", &b->query_max_delta);
-	if (b->query_epsilon.pico > b->query_max_epsilon.pico)
+	bool epsilons = read_eps(r, read_get(n, "epsilon"), "epsilon", &b->query_epsilon), deltas = read_delta(r, read_get(n, "delta"), "delta", &b->query_delta);
+	epsilons = read_eps(r, read_get(n, "min_epsilon"), "min_epsilon", &b->query_min_epsilon) && epsilons;
+	epsilons = read_eps(r, read_get(n, "max_epsilon"), "max_epsilon", &b->query_max_epsilon) && epsilons && whole_epsilon;
+	deltas = read_delta(r, read_get(n, "max_delta"), "max_delta", &b->query_max_delta) && deltas && whole_delta;
+	if (epsilons && b->query_epsilon.pico > b->query_max_epsilon.pico)
 		report_error(r->report, READ_AT(n), "", "per_query.epsilon is above per_query.max_epsilon");
-	if (b->query_min_epsilon.pico > b->query_epsilon.pico)
+	if (epsilons && b->query_min_epsilon.pico > b->query_epsilon.pico)
 		report_error(r->report, READ_AT(n), "", "per_query.min_epsilon is above per_query.epsilon");
-	if (b->query_max_epsilon.pico > b->epsilon.pico)
+	if (epsilons && b->query_max_epsilon.pico > b->epsilon.pico)
 		report_error(r->report, READ_AT(n), "", "a query may cost more than the whole budget");
-	if (b->query_delta.atto > b->query_max_delta.atto || b->query_max_delta.atto > b->delta.atto)
+	if (deltas && (b->query_delta.atto > b->query_max_delta.atto || b->query_max_delta.atto > b->delta.atto))
 		report_error(r->report, READ_AT(n), "", "per_query.delta, max_delta and delta must not decrease in this order");
 }
 
@@ -135,13 +146,12 @@ static void read_budget(struct reader *r, const struct yaml_node *n, struct poli
 	else
 		find_table(r, read_need(r, n, "table", "a budget"), b);
 	read_analyst(r, read_need(r, n, "analyst", "a budget"), b);
-	read_eps(r, read_need(r, n, "epsilon", "a budget"), "epsilon", &b->epsilon);
-	read_delta(r, read_get(n, "delta"), "delta", &b->delta);
+	bool epsilon = read_eps(r, read_need(r, n, "epsilon", "a budget"), "epsilon", &b->epsilon), delta = read_delta(r, read_get(n, "delta"), "delta", &b->delta);
 	b->accounting = (enum accounting)read_choice(r, read_get(n, "accounting"), "accounting", methods, ARRAY_LEN(methods), 0);
 	read_refresh(r, read_get(n, "refresh"), b);
-	if (b->accounting == ACCOUNTING_ZCDP && b->delta.atto == 0)
+	if (b->accounting == ACCOUNTING_ZCDP && delta && b->delta.atto == 0)
 		report_error(r->report, READ_AT(n), "for example delta: 1e-6", "accounting zcdp needs a delta above 0");
-	read_per_query(r, read_get(n, "per_query"), b);
+	read_per_query(r, read_get(n, "per_query"), b, epsilon, delta);
 }
 
 /* Every budget finds the one of all analysts of its table together.  Both add up the same currency, or one could not be charged for the other. */

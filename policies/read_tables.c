@@ -72,6 +72,7 @@ static void read_values(struct reader *r, const struct yaml_node *n, struct poli
 static void read_bounds(struct reader *r, const struct yaml_node *n, const struct yaml_node *grid, struct policy_column *c)
 {
 	bool number = sql_type_is_number(c->type), whole = number && c->type != TYPE_NUMERIC && c->type != TYPE_FLOAT8;
+	struct decimal width;
 	int order;
 	i128 lo, hi;
 
@@ -98,6 +99,8 @@ static void read_bounds(struct reader *r, const struct yaml_node *n, const struc
 	else if (order == 0)
 		report_error(r->report, READ_AT(n), "the range that values are known to lie in, for example [0, 500]",
 			     "the bounds are equal: every value would count as the same number");
+	else if (decimal_add(c->hi, (struct decimal){ -c->lo.digits, c->lo.scale }, &width) && decimal_compare(c->grid, width, &order) && order > 0)
+		report_error(r->report, READ_AT(grid ? grid : n), "a finer grid", "the grid is wider than the bounds: nothing between them could be told apart");
 	else if (!decimal_floor_div(c->lo, c->grid, &lo) || !decimal_ceil_div(c->hi, c->grid, &hi) || lo < -((i128)1 << 53) ||
 		 hi > (i128)1 << 53)
 		report_error(r->report, READ_AT(n), whole ? "tighter bounds" : "a coarser grid or tighter bounds",

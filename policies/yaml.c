@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <yaml.h>
 
-enum { DEPTH_MAX = 32, NODES_MAX = 200000 };
+enum { DEPTH_MAX = 32, NODES_MAX = 200000, KEYS_MAX = 5000 /* of one map: each is compared with all before it */ };
 
 struct reading {
 	yaml_parser_t parser;
@@ -121,6 +121,10 @@ static bool read_members(struct reading *g, struct yaml_node *node, int depth)
 		}
 		if (!read_node(g, &event, depth + 1, &item))
 			return false;
+		if (key && node->n == KEYS_MAX) {
+			report_error(g->report, key->line, key->column, "", "more than %d keys in one map", KEYS_MAX);
+			return false;
+		}
 		if (key && duplicate_key(g, node, key))
 			continue;
 		if (key && !append(g, &node->keys, node->n, &node->cap_keys, key))

@@ -12,6 +12,8 @@ struct found {
 		struct entry entry;
 	} *oldest;
 	int64_t seen, newest; /* entries up to seen are known; the first one met is the newest */
+	int64_t rows;
+	bool whole;           /* all behind seen were met */
 	bool no_memory;
 };
 
@@ -38,6 +40,8 @@ static bool each(void *ctx, const struct entry *x)
 
 	if (f->newest < x->seq)
 		f->newest = x->seq;
+	f->rows++;
+	f->whole = x->seq <= f->seen + 1;
 	if (x->seq <= f->seen)
 		return false;
 	if (x->kind != ENTRY_CHARGE && f->seen >= 0)
@@ -75,27 +79,38 @@ static bool newest(struct budget_watch *w, int64_t *out, struct error *e)
 	return ok;
 }
 
+/* Everything behind w->seen in one look, as others write meanwhile: read again, further back, until it reaches what is known. */
+static bool find(struct budget_watch *w, struct found *f, struct error *e)
+{
+	bool ok = true;
+
+	f->whole = false;
+	for (int64_t n = 1; ok && !f->whole; n *= 8) {
+		arena_reset(&f->arena);
+		*f = (struct found){ .arena = f->arena, .seen = w->seen };
+		ok = ledger_entries(w->ledger, NULL, NULL, n, each, f, e) && (!f->no_memory || fail_memory(e));
+		f->whole = f->whole || f->rows < n; /* fewer than asked for: there are no more */
+	}
+	return ok;
+}
+
 /* What came since; on failure it is looked at again. */
 static bool look(struct budget_watch *w, struct error *e)
 {
-	struct found f = { .seen = 0 };
-	int64_t head;
+	struct found f = { .seen = w->seen };
 
-	if (!newest(w, &head, e))
-		return false;
-	if (head < w->seen)
-		w->seen = 0; /* another ledger, made anew: all of it is news */
-	if (head <= w->seen)
-		return true;
-	f.seen = w->seen;
 	arena_init(&f.arena, ORDERS_BYTES_MAX);
-	bool ok = ledger_entries(w->ledger, NULL, NULL, head - w->seen, each, &f, e) && (!f.no_memory || fail_memory(e));
+	bool ok = find(w, &f, e);
+	if (ok && f.newest < w->seen) { /* another ledger, made anew: all of it is news */
+		w->seen = 0;
+		ok = find(w, &f, e);
+	}
 	for (const struct order *o = f.oldest; ok && o; o = o->newer) {
 		ok = record(w->audit, &o->entry, e);
 		w->seen = ok ? o->entry.seq : w->seen;
 	}
+	w->seen = ok ? f.newest : w->seen;
 	arena_reset(&f.arena);
-	w->seen = ok ? head : w->seen;
 	return ok;
 }
 
@@ -111,9 +126,38 @@ static void news(void *ctx)
 		log_error("operators' decisions could not be read into the audit log", &e);
 }
 
+static bool newest_charge(void *ctx, const struct history_row *row)
+{
+	int64_t *query = ctx;
+
+	*query = row->query_id;
+	return false;
+}
+
+/*
+ * An older copy of the ledger, or a new one, lacks charges that the log holds.  An anchor would have refused it; without one this is all that can be seen, and the
+ * operator may have meant it: it is said, loudly, and not refused.
+ */
+static bool compare(struct budget_watch *w, struct error *e)
+{
+	const int64_t charged = (int64_t)audit_charged(w->audit), noted = (int64_t)audit_noted(w->audit);
+	int64_t head, query = 0;
+
+	if (ledger_is_anchored(w->ledger))
+		return true;
+	if (!newest(w, &head, e) || !ledger_history(w->ledger, NULL, NULL, 1, newest_charge, &query, e))
+		return false;
+	if (query < charged || head < noted)
+		log_event(LOG_ERROR, "the ledger lacks charges that the audit log holds: it is an old copy, or another ledger, and what was spent since is forgotten",
+			  LOG_NUM("ledger_query", query), LOG_NUM("audit_query", charged), LOG_NUM("ledger_entry", head), LOG_NUM("audit_entry", noted));
+	return true;
+}
+
 bool budget_watch_start(struct budget_watch *w, struct ledger *l, struct audit *a, struct error *e)
 {
 	*w = (struct budget_watch){ .lock = PTHREAD_MUTEX_INITIALIZER, .ledger = l, .audit = a, .seen = (int64_t)audit_noted(a) };
+	if (!compare(w, e))
+		return false;
 	if (w->seen == 0 ? !newest(w, &w->seen, e) : !look(w, e))
 		return false;
 	audit_watch(a, news, w);

@@ -10,7 +10,8 @@
 #include <string.h>
 
 static const char usage[] =
-	"usage: noisegate audit verify DIR|-c POLICY [--public-key FILE]... [--checkpoint FILE]... [--receipt TEXT]... [--receipts FILE] [--json]\n"
+	"usage: noisegate audit verify DIR|-c POLICY [--public-key FILE]... [--checkpoint FILE]... [--receipt TEXT]... [--receipts FILE]\n"
+	"                                     [--unsigned N] [--json]\n"
 	"                                     checks every byte of a log: 0 it is whole, 1 it is not\n"
 	"       noisegate audit export DIR|-c POLICY [--from N] [--to N]      records as JSON, one a line\n"
 	"       noisegate audit tail DIR|-c POLICY [-n N] [-f] [--json]       the last records; -f: and those that come\n"
@@ -22,7 +23,7 @@ int audit_usage(void)
 	return cli_usage(usage);
 }
 
-bool audit_directory(struct arena *a, const char *policy, const char *dir, const char **out, struct error *e)
+bool audit_directory(struct arena *a, const char *policy, const char *dir, const char **out, int64_t *records, struct error *e)
 {
 	static struct policy_report report; /* large; once a process */
 
@@ -34,6 +35,8 @@ bool audit_directory(struct arena *a, const char *policy, const char *dir, const
 	if (!s)
 		return false;
 	*out = arena_strdup(a, s->policy->audit.path);
+	if (records)
+		*records = s->policy->audit.checkpoint_records;
 	snapshot_drop(s);
 	return *out || fail_memory(e);
 }

@@ -55,8 +55,7 @@ static void put_field(struct wr *w, const struct audit_record *r, enum audit_fie
 	while (n > 0 && n < v.left && (v.p[n] & 0xc0) == 0x80)
 		n--;
 	wr_str(w, before);
-	for (size_t i = 0; i < n; i++)
-		wr_u8(w, v.p[i] < 0x20 || v.p[i] == 0x7f ? (uint8_t)' ' : v.p[i]);
+	wr_plain(w, (const char *)v.p, n);
 	wr_str(w, n < v.left ? "..." : "");
 }
 
@@ -146,7 +145,7 @@ static int run(int argc, char **argv, bool tail)
 		return audit_usage();
 	arena_init(&a, 1 << 20);
 	wr_init_heap(&w, LINE_MAX_BYTES);
-	bool ok = audit_directory(&a, o.policy, o.dir, &dir, &e);
+	bool ok = audit_directory(&a, o.policy, o.dir, &dir, NULL, &e);
 	if (ok && tail) {
 		uint64_t n = count(dir, &e);
 		ok = n > 0 || e.code == ERR_NONE;

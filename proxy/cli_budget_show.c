@@ -44,7 +44,7 @@ static void show_json(struct wr *w, const struct policy_budget *b, const struct 
 	put_delta(w, "delta_limit", s->delta_limit);
 	wr_fmt(w, ",\"queries\":%lld,\"frozen\":%s", (long long)s->queries, s->frozen ? "true" : "false");
 	put_string(w, "refresh", end);
-	wr_str(w, "}");
+	wr_str(w, ",\"in_policy\":true}");
 }
 
 static void show_line(struct wr *w, const struct policy_budget *b, const struct account_state *s, const char *table, const char *end)
@@ -52,6 +52,53 @@ static void show_line(struct wr *w, const struct policy_budget *b, const struct 
 	wr_fmt(w, "%-28s %-14s %-6s %9.4g %9.4f %9.4f %7lld  %.10s%s", table, b->analyst, accounting_name(b->accounting), eps_double(s->epsilon_limit),
 	       eps_double(s->epsilon_reported), eps_double(s->epsilon_remaining), (long long)s->queries, end,
 	       s->frozen ? "  frozen" : s->closed ? "  closed: spent under zcdp" : "");
+}
+
+/* Accounts that the policy does not name: of a table, owner or analyst that was renamed or removed. */
+struct unnamed {
+	const struct policy *policy;
+	bool json, any, ok;
+};
+
+static bool is_named(const struct policy *p, const struct account_key *key)
+{
+	char relation[160];
+
+	for (size_t i = 0; i < p->n_budgets; i++) {
+		const struct policy_budget *b = &p->budgets[i];
+		(void)snprintf(relation, sizeof(relation), "%s.%s", b->schema, b->table);
+		if (text_eq(b->owner, key->owner) && text_eq(relation, key->relation) && text_eq(b->analyst, key->analyst))
+			return true;
+	}
+	return false;
+}
+
+static bool show_unnamed(void *ctx, const struct account_key *key, const struct spent *spent)
+{
+	struct unnamed *u = ctx;
+	struct wr w;
+
+	if (is_named(u->policy, key))
+		return true;
+	wr_init_heap(&w, LINE_MAX_BYTES);
+	if (u->json) {
+		wr_str(&w, u->any ? ",\n {\"owner\":" : "[{\"owner\":");
+		wr_json(&w, key->owner);
+		put_string(&w, "table", key->relation);
+		put_string(&w, "analyst", key->analyst);
+		put_eps(&w, "epsilon_spent", spent->epsilon);
+		put_rho(&w, "rho_spent", spent->rho);
+		put_delta(&w, "delta_spent", spent->delta);
+		wr_fmt(&w, ",\"queries\":%lld,\"in_policy\":false}", (long long)spent->queries);
+	} else {
+		wr_fmt(&w, "%-28s %-14s not in the policy (owner %s): %lld queries, epsilon %.6g, rho %.6g, delta %.3g in all\n", key->relation, key->analyst, key->owner,
+		       (long long)spent->queries, eps_double(spent->epsilon), rho_double(spent->rho), delta_double(spent->delta));
+	}
+	u->ok = wr_ok(&w);
+	(void)printf("%s", wr_text(&w));
+	wr_free(&w);
+	u->any = true;
+	return u->ok;
 }
 
 bool budget_show(struct ledger *l, const struct policy *p, const struct budget_options *o, struct error *e)
@@ -76,8 +123,11 @@ bool budget_show(struct ledger *l, const struct policy *p, const struct budget_o
 		(void)printf("%s%s%s", o->json ? (i ? ",\n " : "[") : "", wr_text(&w), o->json ? "" : "\n");
 		wr_free(&w);
 	}
+	struct unnamed u = { .policy = p, .json = o->json, .any = p->n_budgets > 0, .ok = true };
+	if (ok && (!ledger_accounts(l, show_unnamed, &u, e) || !u.ok))
+		return u.ok ? false : fail_memory(e);
 	if (o->json)
-		(void)printf("%s]\n", p->n_budgets ? "" : "[");
+		(void)printf("%s]\n", u.any ? "" : "[");
 	return ok;
 }
 
@@ -112,15 +162,19 @@ static void history_json(struct wr *w, const struct entry *x, const char *at)
 static void history_line(struct wr *w, const struct entry *x, const char *at)
 {
 	const bool rho = text_eq(x->accounting, "zcdp");
+	const size_t width = strlen(x->login) < 10 ? 10 - strlen(x->login) : 0;
 
-	wr_fmt(w, "%6lld  %.19s  %-8s  %-28s %-12s %-10s ", (long long)x->seq, at, entry_kind_name(x->kind), x->key.relation, x->key.analyst, x->login);
+	wr_fmt(w, "%6lld  %.19s  %-8s  %-28s %-12s ", (long long)x->seq, at, entry_kind_name(x->kind), x->key.relation, x->key.analyst);
+	wr_plain(w, x->login, strlen(x->login)); /* it and the text are others' words: they must not reach the terminal as commands, nor as lines of their own */
+	wr_fmt(w, "%*s ", (int)width, "");
 	if (x->kind == ENTRY_FREEZE || x->kind == ENTRY_UNFREEZE)
 		wr_str(w, "-");
 	else if (x->kind == ENTRY_LIMIT && x->epsilon.pico == 0)
 		wr_str(w, "the policy's limits");
 	else
 		wr_fmt(w, "%s %.6g delta %.3g", rho ? "rho" : "epsilon", rho ? rho_double(x->rho) : eps_double(x->epsilon), delta_double(x->delta));
-	wr_fmt(w, "  %s", x->text);
+	wr_str(w, "  ");
+	wr_plain(w, x->text, strlen(x->text));
 }
 
 static bool print_entry(void *ctx, const struct entry *x)

@@ -166,9 +166,12 @@ static bool put_threshold(struct wr *w, const struct request *r, const struct no
 	delta_put(w, delta);
 	wr_fmt(w, ", \"delta\": %.12g, \"threshold\": ", select_delta(n, groups, threshold));
 	number_put_i128(w, threshold + (i128)r->minimum - 1);
-	wr_fmt(w, ", \"minimum_units\": %llu, \"continuous_threshold\": %.15g}", (unsigned long long)r->minimum,
-	       (n->kind == NOISE_LAPLACE ? analytic_laplace_threshold((double)groups / s, goal, groups) : analytic_gaussian_threshold(s, goal, groups)) +
-		       (double)r->minimum - 1);
+	double t = n->kind == NOISE_LAPLACE ? analytic_laplace_threshold((double)groups / s, goal, groups) : analytic_gaussian_threshold(s, goal, groups);
+	wr_fmt(w, ", \"minimum_units\": %llu, \"continuous_threshold\": ", (unsigned long long)r->minimum);
+	if (isfinite(t))
+		wr_fmt(w, "%.15g}", t + (double)r->minimum - 1);
+	else
+		wr_str(w, "null}"); /* a delta that is 1 in double precision: any threshold does */
 	return true;
 }
 

@@ -221,6 +221,7 @@ static bool add_tree(struct list *l, const struct yaml_node *root, struct delta 
 				return at_line(l, v->line, e);
 		} else {
 			fail(e, ERR_CONFIG, "\"%.40s\" is not a list of mechanisms or a delta", root->keys[i]->text);
+			(void)error_hint(e, "Write a list: [{\"mechanism\": ...}, ...], or {\"delta\": ..., \"mechanisms\": [...]}.");
 			return at_line(l, root->keys[i]->line, e);
 		}
 	}
@@ -286,13 +287,17 @@ bool mechanism_list_read(struct arena *a, const char *name, const char *text, si
 	static struct policy_report report; /* large; read by this command only, once */
 	const struct yaml_node *root = NULL;
 	struct list l = { .arena = a, .name = name };
-	size_t first = strspn(text, " \t\r\n");
 	bool ok;
 
 	if (!text_utf8(text, n))
 		return fail(e, ERR_CONFIG, "%.60s is not UTF-8 text", name);
+	if (text_starts(text, "\xef\xbb\xbf")) { /* a byte order mark */
+		text += 3;
+		n -= 3;
+	}
+	size_t first = strspn(text, " \t\r\n");
 	if (text[first] && strchr("[{-", text[first])) {
-		if (!yaml_read(a, text, n, &root, &report)) {
+		if (!yaml_read(a, text, n, &root, &report) || report.n > 0) { /* a key that stands twice is reported, and read on */
 			fail(e, ERR_CONFIG, "%.150s", report.n ? report.errors[0].message : "out of memory");
 			return at_line(&l, report.n ? report.errors[0].line : 0, e);
 		}

@@ -225,19 +225,18 @@ bool introspect_mentioned(const char *sql, const struct plan_settings *settings)
 	return false;
 }
 
-/* How many default queries still fit: of what is left, in the account's own currency. */
-static int64_t queries_left(const struct policy_budget *b, const struct account_state *st)
+/* How many default queries still fit, in this account and in that of all analysts together (NULL: none). */
+static int64_t queries_left(const struct policy_budget *b, const struct account_state *st, const struct account_state *all)
 {
-	struct rho one;
+	struct charge one = { .budget = b, .epsilon = b->query_epsilon };
 
-	if (b->accounting != ACCOUNTING_ZCDP)
-		return b->query_epsilon.pico > 0 ? (int64_t)(st->epsilon_remaining.pico / b->query_epsilon.pico) : 0;
-	if (!loss_rho_of_pure(b->query_epsilon, &one) || one.pico == 0 || st->rho.pico >= st->rho_limit.pico)
+	if (!loss_rho_of_pure(b->query_epsilon, &one.rho))
 		return 0;
-	return (int64_t)((st->rho_limit.pico - st->rho.pico) / one.pico);
+	int64_t own = account_holds(b, st, &one), together = all ? account_holds(b->together, all, &one) : own;
+	return own < together ? own : together;
 }
 
-static void put_budget(struct wr *w, const struct policy_budget *b, const struct account_state *st)
+static void put_budget(struct wr *w, const struct policy_budget *b, const struct account_state *st, const struct account_state *all)
 {
 	static const char *const refreshes[] = { [REFRESH_NONE] = "none", [REFRESH_DAILY] = "daily", [REFRESH_WEEKLY] = "weekly", [REFRESH_MONTHLY] = "monthly" };
 	char end[WALL_TEXT];
@@ -269,7 +268,7 @@ static void put_budget(struct wr *w, const struct policy_budget *b, const struct
 	eps_put(w, b->query_epsilon);
 	wr_str(w, ",\"max_query_epsilon\":");
 	eps_put(w, b->query_max_epsilon);
-	wr_fmt(w, ",\"default_queries_left\":%lld}", (long long)queries_left(b, st));
+	wr_fmt(w, ",\"default_queries_left\":%lld}", (long long)queries_left(b, st, all));
 }
 
 /* The ledger's "schema.table" as the two columns by which the other relations join; names hold no dot. */
@@ -343,14 +342,14 @@ bool introspect_fill(struct ledger *l, struct audit *log, const struct policy *p
 	wr_str(&w, "[");
 	for (size_t i = 0; i < p->n_budgets; i++) {
 		const struct policy_budget *b = &p->budgets[i];
-		struct account_state st;
+		struct account_state st, all;
 		if (!text_eq(b->analyst, v->analyst))
 			continue;
-		if (!ledger_state(l, b, &st, e))
+		if (!ledger_state(l, b, &st, e) || (b->together && !ledger_state(l, b->together, &all, e)))
 			return false;
 		wr_str(&w, separator);
 		separator = ",";
-		put_budget(&w, b, &st);
+		put_budget(&w, b, &st, b->together ? &all : NULL);
 	}
 	wr_str(&w, "]");
 	if (!wr_ok(&w))

@@ -142,6 +142,17 @@ static bool read_domains(struct query *q, struct upstream_lease *lease, const st
 	return true;
 }
 
+/*
+ * Why no release could be made of rows.  That a cell was no number, or that there were too many rows, or too long ones, to hold is as much about data as what the
+ * upstream says: it gets the same error.  The size of public domains is not.
+ */
+static bool not_released(const struct release_spec *spec, struct error *e)
+{
+	bool of_data = e->code == ERR_UPSTREAM || e->code == ERR_NO_MEMORY || (e->code == ERR_TOO_COMPLEX && spec->selection != SELECT_ALL);
+
+	return of_data ? upstream_failed(e) : false;
+}
+
 /* A noised count decides whether anything is released; the refusal tells no more than that it fell short. */
 static bool check_overlap(struct query *q, struct upstream_lease *lease, const struct plan_overlap *o, struct error *e)
 {
@@ -153,7 +164,7 @@ static bool check_overlap(struct query *q, struct upstream_lease *lease, const s
 		return false;
 	clock_phase(q, PHASE_UPSTREAM);
 	if (!release_make(&o->spec, &exact, &q->g->random, q->arena, &count, e))
-		return false;
+		return not_released(&o->spec, e);
 	clock_phase(q, PHASE_NOISE);
 	if (!number_i64(released_cell(count, 0, 0), INT64_MIN, INT64_MAX, &units))
 		return fail(e, ERR_INTERNAL, "a released count is no number");
@@ -198,10 +209,10 @@ static bool release_block(struct query *q, struct upstream_lease *lease, const s
 		return false;
 	const struct upstream_reader reader = { .give = give_row, .ctx = made };
 	if (reads_rows(&spec) && !upstream_each(lease, b->sql, params, b->n_params, q->view->cancelled, &reader, e))
-		return false;
+		return not_released(&spec, e);
 	clock_phase(q, PHASE_UPSTREAM);
 	if (!release_end(made, out, e))
-		return false;
+		return not_released(&spec, e);
 	clock_phase(q, PHASE_NOISE);
 	return true;
 }

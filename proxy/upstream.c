@@ -37,13 +37,20 @@ static const char session_state[] =
 	" pg_catalog.set_config('extra_float_digits', '1', false), pg_catalog.set_config('standard_conforming_strings', 'on', false),"
 	" pg_catalog.set_config('bytea_output', 'hex', false), pg_catalog.set_config('default_transaction_read_only', 'on', false),"
 	" pg_catalog.set_config('default_transaction_isolation', 'repeatable read', false), pg_catalog.set_config('jit', 'off', false),"
-	" pg_catalog.set_config('lock_timeout', '10000', false), pg_catalog.set_config('statement_timeout', $1, false)";
+	" pg_catalog.set_config('lock_timeout', '10000', false), pg_catalog.set_config('statement_timeout', $1, false),"
+	/* what may not be UTF-8 comes as it is: PostgreSQL would fail on the one row that is not */
+	" CASE pg_catalog.current_setting('server_encoding') WHEN 'SQL_ASCII' THEN pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) END";
+
+bool upstream_failed(struct error *e)
+{
+	fail(e, ERR_UPSTREAM, "the upstream could not run the query");
+	return error_detail(e, "What was charged stays charged.");
+}
 
 static bool fail_upstream(const struct talk_error *te, struct error *e)
 {
 	log_event(LOG_WARNING, "upstream failed", LOG_TEXT("sqlstate", te->sqlstate));
-	fail(e, ERR_UPSTREAM, "the upstream could not run the query");
-	return error_detail(e, "What was charged stays charged.");
+	return upstream_failed(e);
 }
 
 static bool fail_no_connection(const struct talk_error *te, struct error *e)
@@ -244,6 +251,7 @@ enum { FIELDS_MAX = 1664 /* of a PostgreSQL result */ };
 struct handing_over {
 	const struct upstream_reader *to;
 	struct error *e;
+	bool mend; /* the upstream does not know what its bytes are */
 	bool refused;
 };
 
@@ -254,8 +262,12 @@ static enum talk hand_over(void *ctx, const PGresult *r)
 	const int n = PQnfields(r) < FIELDS_MAX ? PQnfields(r) : FIELDS_MAX;
 
 	for (int row = 0; row < PQntuples(r); row++) {
-		for (int i = 0; i < n; i++)
-			cells[i] = PQgetisnull(r, row, i) ? NULL : PQgetvalue(r, row, i);
+		for (int i = 0; i < n; i++) {
+			char *cell = PQgetisnull(r, row, i) ? NULL : PQgetvalue(r, row, i);
+			if (cell && h->mend)
+				text_mend_utf8(cell);
+			cells[i] = cell;
+		}
 		h->refused = !h->to->give(h->to->ctx, cells, (size_t)n, h->e);
 		if (h->refused)
 			return TALK_NO_MEMORY;
@@ -268,7 +280,7 @@ bool upstream_each(struct upstream_lease *l, const char *sql, const char *const 
 {
 	const struct patience p = patience_of(l, cancelled);
 	const struct talk_statement st = { .sql = sql, .n_params = n_params, .values = params };
-	struct handing_over h = { .to = to, .e = e };
+	struct handing_over h = { .to = to, .e = e, .mend = PQclientEncoding(l->item->pg) == pg_char_to_encoding("SQL_ASCII") };
 	struct talk_error te = { 0 };
 	enum talk t = talk_each(l->item->pg, &st, &p, hand_over, &h, &te);
 
@@ -278,22 +290,38 @@ bool upstream_each(struct upstream_lease *l, const char *sql, const char *const 
 	return false;
 }
 
+struct collecting {
+	struct arena *arena;
+	const char **cells;
+	size_t cap, n_rows, n_columns, bytes;
+};
+
+static bool collect_row(void *ctx, const char *const *cells, size_t n, struct error *e)
+{
+	struct collecting *c = ctx;
+
+	c->n_columns = n;
+	for (size_t i = 0; i < n; i++) {
+		const size_t size = cells[i] ? strlen(cells[i]) + 1 : 0, at = c->n_rows * n + i;
+		c->bytes += size + sizeof(char *);
+		c->cells = c->bytes <= ROWS_BYTES_MAX ? arena_grow(c->arena, c->cells, at, &c->cap, sizeof(*c->cells)) : NULL;
+		if (!c->cells)
+			return upstream_failed(e); /* how many there are is nobody's business */
+		c->cells[at] = cells[i] ? arena_strdup(c->arena, cells[i]) : NULL;
+		if (cells[i] && !c->cells[at])
+			return upstream_failed(e);
+	}
+	c->n_rows++;
+	return true;
+}
+
 bool upstream_run(struct upstream_lease *l, const char *sql, const char *const *params, size_t n_params, const atomic_bool *cancelled,
 		  struct arena *a, struct exact_rows *out, struct error *e)
 {
-	const struct patience p = patience_of(l, cancelled);
-	struct talk_statement st = { .sql = sql, .n_params = n_params, .values = params, .max_bytes = ROWS_BYTES_MAX };
-	struct talk_error te = { 0 };
-	struct talk_rows rows;
+	struct collecting c = { .arena = a };
 
-	if (!settled(l, talk_query(l->item->pg, &st, &p, a, &rows, &te), &te, e))
+	if (!upstream_each(l, sql, params, n_params, cancelled, &(struct upstream_reader){ .give = collect_row, .ctx = &c }, e))
 		return false;
-	size_t n = rows.n_rows * rows.n_fields;
-	const char **cells = arena_array(a, n ? n : 1, const char *);
-	if (!cells)
-		return fail_upstream(&te, e);
-	for (size_t i = 0; i < n; i++)
-		cells[i] = (const char *)rows.cells[i].data;
-	*out = (struct exact_rows){ .n_rows = rows.n_rows, .n_columns = rows.n_fields, .cells = cells };
+	*out = (struct exact_rows){ .n_rows = c.n_rows, .n_columns = c.n_columns, .cells = c.cells };
 	return true;
 }

@@ -38,4 +38,7 @@ MUST_CHECK bool upstream_each(struct upstream_lease *l, const char *sql, const c
 /* One connection outside any pool, for `noisegate check --connect` and the check at start; NULL with *e filled.  The caller ends it with PQfinish. */
 MUST_CHECK PGconn *upstream_connect_once(const struct policy *p, struct error *e);
 
+/* ERR_UPSTREAM, the one constant error of whatever went wrong with the rows of a query.  Returns false. */
+bool upstream_failed(struct error *e);
+
 #endif

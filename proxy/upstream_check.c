@@ -101,11 +101,11 @@ bool upstream_check_encoding(const PGconn *conn, struct error *e)
 {
 	const char *encoding = PQparameterStatus(conn, "server_encoding");
 
-	if (encoding && (text_eq(encoding, "UTF8") || text_eq(encoding, "LATIN1")))
+	if (encoding && (text_eq(encoding, "UTF8") || text_eq(encoding, "LATIN1") || text_eq(encoding, "SQL_ASCII")))
 		return true;
 	fail(e, ERR_CONFIG, "the upstream's database has the encoding %s", encoding ? encoding : "(unknown)");
 	error_detail(e, "Texts that it cannot convert to UTF-8 would fail a question, and so tell that they are there.");
-	return error_hint(e, "Keep the data in a database with ENCODING 'UTF8' (or 'LATIN1').");
+	return error_hint(e, "Keep the data in a database with ENCODING 'UTF8', 'LATIN1' or 'SQL_ASCII'.");
 }
 
 bool upstream_check(const struct policy *p, struct error *e)

@@ -1,4 +1,5 @@
 """The audit log: every decision is in it, nothing can be taken out, nobody can be told what is not in it."""
+import hashlib
 import json
 import os
 import random
@@ -169,7 +170,7 @@ log = p.records()
 refused = [r for r in log if r["event"] == "login refused"]
 check("refused logins are recorded or counted", 2 <= len(refused) and len(refused) + sum(r.get("suppressed", 0) for r in refused) == 31 and refused[-1]["user"] == "no\u00e9body\u2603" and "member" not in refused[-1], (len(refused), refused[-1]))
 check("logins are recorded, with where they came from", sum(r["event"] == "login" for r in log) == 2 and all(r["peer"].startswith("127.0.0.1:") for r in log if r["event"] == "login"))
-check("the log begins with its start, its key and its policy", [r["event"] for r in log[:3]] == ["started", "checkpoint", "policy"] and log[0]["public_key"] == PUBLIC and log[2]["policy_sha256"] == __import__("hashlib").sha256(open(p.policy, "rb").read()).digest())
+check("the log begins with its start, its key and its policy", [r["event"] for r in log[:3]] == ["started", "checkpoint", "policy"] and log[0]["public_key"] == PUBLIC and log[2]["policy_sha256"] == hashlib.sha256(open(p.policy, "rb").read()).digest())
 
 # --- what stands in a record -------------------------------------------------------------------------------------------------------------
 allowed = {r["sequence"]: r for r in log if r["event"] == "allowed"}
@@ -323,6 +324,46 @@ f.stop()
 code, out = run("verify", f.dir, "--public-key", w + "/sign.pub")
 check("a log signed by another key is not taken", code == 1 and "another key" in out and run("verify", f.dir, "--public-key", w + "/forger.pub")[0] == 0, out)
 
+for name in (fresh()[1], "checkpoint"):
+    fresh()
+    os.unlink(f"{copy}/{name}")
+    os.mkfifo(f"{copy}/{name}")
+    code, out = run("verify", copy)
+    check(f"a pipe in the place of {name} stops nobody", code == 1 and "not a regular file" in out, out)
+
+# --- written again without the key: a whole chain that nobody signed ----------------------------------------------------------------------------
+def written_again(keep):
+    """The log as one segment, its records after the first `keep` without the signed ones and with every "ana" another user."""
+    shutil.rmtree(copy, ignore_errors=True)
+    os.mkdir(copy)
+    data = b"".join(open(f"{good}/{n}", "rb").read()[64:] for n in sorted(os.listdir(good)) if n.endswith(".audit"))
+    before, number, out, at = bytes(32), 0, open(f"{good}/00000001.audit", "rb").read()[:64], 0
+    while at < len(data):
+        n = int.from_bytes(data[at:at + 4], "big")
+        body, at = data[at + 4:at + 4 + n], at + 36 + n
+        if number >= keep and verifier.EVENTS[body[0]] == "checkpoint":
+            continue
+        number += 1
+        body = body[:1] + number.to_bytes(8, "big") + (body[9:].replace(b"\0\0\0\x03ana", b"\0\0\0\x03bob") if number > keep else body[9:])
+        before, record = hashlib.sha256(before + n.to_bytes(4, "big") + body).digest(), n.to_bytes(4, "big") + body
+        out += record + before
+    open(f"{copy}/00000001.audit", "wb").write(out)
+    return number
+
+
+total = written_again(0)
+check("written again from the start: the chain alone is whole", run("verify", copy)[0] == 0 and verifier.read(copy)[1][-1]["sequence"] == total, run("verify", copy))
+code, out = run("verify", copy, "--public-key", w + "/sign.pub")
+check("with the key it is refused: nobody signed it", code == 1 and "no record of the log is under a signature" in out, out)
+total = written_again(2)  # the start and its signature are real
+code, out = run("verify", copy, "--public-key", w + "/sign.pub", "--unsigned", "50")
+check("written again after a real signature: refused when too much follows it", code == 1 and f"{total - 1} records follow the last signature, which is of record 1" in out and "--unsigned" in out, out)
+code, out = run("verify", copy, "--public-key", w + "/sign.pub", "--unsigned", str(total))
+check("and told in any case", code == 0 and f"{total - 1} after it are not" in out, out)
+open(w + "/often.yaml", "w").write(open(p.policy).read().replace("checkpoint: { seconds: 1 }", "checkpoint: { records: 20 }").replace("path: main.audit", "path: copy.audit"))
+code, out = run("verify", "-c", w + "/often.yaml", "--public-key", w + "/sign.pub")
+check("a policy says how often the proxy signs", code == 1 and "at most 40 are expected" in out, out)
+
 # --- kill -9: who has an answer finds it in the log ---------------------------------------------------------------------------------------------
 k = Proxy("kill", "segment_bytes: 20000, checkpoint: { records: 20 }", text=base.replace("epsilon: 0.01,", "epsilon: 0.0001,"))
 held = []
@@ -422,6 +463,42 @@ b.stop()
 said = [r["operation"] for r in b.records() if r["event"] == "budget"]
 check("and while it does not; each once, whatever the segments", done is True and said == ["top-up", "freeze", "unfreeze"] and len(os.listdir(b.dir)) > 6, (done, said))
 
+# --- ... each once, however many others write meanwhile ---------------------------------------------------------------------------------------------
+m = Proxy("many", start=False)
+open(m.policy, "a").write(f'ledger: {{ postgres: "host={w}/pg/sock user=owner dbname=postgres", schema: many }}\n')
+text = open(m.policy).read().replace("ledger: many.ledger\n", "").replace("epsilon: 0.01,", "epsilon: 0.0001,")
+open(m.policy, "w").write(text)
+check("a proxy on a PostgreSQL ledger starts", m.start(), m.said()[-300:])
+stop = threading.Event()
+
+
+def questions():
+    s = m.connect()
+    while not stop.is_set():
+        state(s, "SELECT count(*) FROM customers")
+    s.close()
+
+
+def orders():
+    while not stop.is_set():
+        subprocess.run([ng, "budget", "top-up", *one, "--epsilon", "0.0001", "-c", m.policy, "--reason", "many"], capture_output=True)
+
+
+threads = [threading.Thread(target=f) for f in (questions,) * 6 + (orders,) * 2]
+for t in threads:
+    t.start()
+time.sleep(5)
+stop.set()
+for t in threads:
+    t.join()
+m.stop()
+m.start()  # what the end cut off comes with the next start
+m.stop()
+ledger = json.loads(subprocess.run([ng, "budget", "history", "-c", m.policy, "--limit", "1000000", "--json"], capture_output=True, text=True).stdout)
+there = sorted(h["entry"] for h in ledger if h["kind"] == "top-up")
+said = [r["ledger_entry"] for r in m.records() if r["event"] == "budget"]
+check(f"{len(there)} decisions among {len(ledger) - len(there)} charges: each is in the log once, in order", len(there) > 10 and len(ledger) > 100 and said == there, (len(said), sorted(set(there) ^ set(said))[:5]))
+
 # --- an answer does not leave before it is on disk ---------------------------------------------------------------------------------------------
 n = Proxy("sync", start=False)
 check("a proxy with a disk that can fail starts", n.start(LD_PRELOAD=w + "/no_sync.so", NO_SYNC=w + "/fail"), n.said()[-300:])
@@ -437,6 +514,20 @@ n.stop()
 check("after it, they do", n.start() and state(n.connect(), "SELECT count(*) FROM customers") == "ran")
 n.stop()
 check("and the log is whole", run("verify", n.dir, "--public-key", w + "/sign.pub")[0] == 0)
+
+# --- a log that is taken away while it is written ------------------------------------------------------------------------------------------------
+g = Proxy("away")
+c = g.connect()
+got = state(c, "SELECT count(*) FROM customers")
+os.rename(g.dir, g.dir + ".elsewhere")
+bad = state(c, "SELECT count(*) FROM customers")
+check("a log that was moved away: no answer leaves", got == "ran" and bad.startswith("58P02"), (got, bad))
+os.rename(g.dir + ".elsewhere", g.dir)
+check("put back, the proxy has it again after a restart", state(c, "SELECT count(*) FROM customers").startswith("58P02") and state(c, "SELECT count(*) FROM pg_class") == "ran")
+c.close()
+g.stop()
+check("and goes on", g.start() and state(g.connect(), "SELECT count(*) FROM customers") == "ran" and run("verify", g.dir, "--public-key", w + "/sign.pub")[0] == 0)
+g.stop()
 
 # --- a full disk ------------------------------------------------------------------------------------------------------------------------------
 d = Proxy("full")

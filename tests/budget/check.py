@@ -145,6 +145,8 @@ def operators():
         budget("set", path, *account, "--epsilon", "10", "--reason", "more")
         r = budget("freeze", path, *account, "--reason", "holiday")
         said = ask(c)
+        left = c.execute("SELECT default_queries_left FROM noisegate.budget WHERE table_name = 'customers'").fetchone()[0]
+        check("while frozen, noisegate.budget counts no query", left == 0, left)
         check("freeze: refused, by its name", r.returncode == 0 and said.startswith("53400") and "frozen" in said and shown(path)["frozen"], (r, said))
         r = budget("unfreeze", path, *account, "--reason", "back")
         check("unfreeze", r.returncode == 0 and ask(c) == "answered", r)
@@ -153,7 +155,11 @@ def operators():
         budget("unfreeze", path, "--all", "--reason", "go")
         check("freeze --all stops every account", "frozen" in stopped and ask(c) == "answered", stopped)
     kinds = [h["kind"] for h in json.loads(budget("history", path, "--json").stdout)]
+    budget("freeze", path, *account, "--reason", "two\nlines \x1b[2J\u009b0m and a bell \a", "--by", "o\x1b[31m")
     table = budget("history", path).stdout
+    check("what others wrote is text in one line, whatever it holds", "two lines  [2J 0m and a bell  " in table and "o [31m" in table and not set("\x1b\x07\x9b") & set(table) and len(table.splitlines()) == len(kinds) + 1, repr(table[:400]))
+    check("in JSON too", not set("\x1b\x07\x9b") & set(budget("history", path, "--json").stdout) and json.loads(budget("history", path, "--json").stdout)[0]["reason"] == "two\nlines \x1b[2J\u009b0m and a bell \a")
+    budget("unfreeze", path, *account, "--reason", "go on")
     check("history names every decision, who and why", {"top-up", "set", "freeze", "unfreeze", "charge"} == set(kinds) and "the quarter's report" in table, kinds)
     check("show is a table for people", "brand.customers" in budget("show", path).stdout and "publisher" in budget("show", path).stdout)
     for bad in (["--epsilon", "0"], ["--epsilon", "nan"], ["--epsilon", "1e308"], ["--epsilon", "-1"], []):
@@ -165,6 +171,8 @@ def operators():
     plan = json.loads(budget("plan", path, *account, "--epsilon", "0.5", "--json").stdout)[0]
     left = shown(path)["epsilon_remaining"]
     check("plan: how many queries fit, at what error", plan["queries"] == int(left / 0.5) and 5 < plan["people"] < 8, (plan, left))
+    check("plan: queries by private groups end with delta", plan["queries_by_group"] == min(plan["queries"], round(shown(path)["delta_limit"] / 1e-8)), plan)
+    check("plan: a query above the policy's maximum, and why", "at most epsilon 2" in budget("plan", path, *account, "--epsilon", "3").stdout, budget("plan", path, *account, "--epsilon", "3"))
     check("plan prints a ladder", len(budget("plan", path, *account).stdout.splitlines()) == 8, budget("plan", path, *account).stdout)
 
 
@@ -182,15 +190,41 @@ def coalition():
         ok += [ask(b)]
         over = ask(a)
         mine = a.execute("SELECT count(*) FROM noisegate.budget WHERE table_name = 'customers'").fetchone()[0]
+        left = a.execute("SELECT default_queries_left FROM noisegate.budget WHERE table_name = 'customers'").fetchone()[0]
+        check("noisegate.budget counts no query that the cap would refuse", left == 0, left)
         check("a cap on all analysts together counts what was spent before it was written", ok == ["answered"] * 4 and over.startswith("53400") and "all analysts together" in over and mine == 1, (ok, over))
     s = shown(path, analyst="*")
     check("and show has its line", s["epsilon_spent"] == 2 and s["epsilon_limit"] == 2, s)
     open(path, "w").write(text.replace("epsilon: 6, delta: 1e-6, accounting: pure", "epsilon: 8, delta: 1e-6, accounting: pure, refresh: monthly"))
     s = shown(path)
     check("a policy edit keeps what was spent, also when the refresh rule changes", s["epsilon_spent"] == 1 and s["epsilon_limit"] == 8, s)
+    renamed = open(path).read().replace("analyst: publisher, epsilon: 8", "analyst: lab, epsilon: 9").replace("analyst: lab, epsilon: 8", "analyst: publisher, epsilon: 8").replace("analyst: lab, epsilon: 9", "analyst: lab, epsilon: 8")
+    open(path, "w").write(renamed)
+    check("exchanged lines of two analysts change nothing", shown(path)["epsilon_spent"] == 1 and shown(path, analyst="lab")["epsilon_spent"] == 1, budget("show", path).stdout)
+    open(path, "w").write("".join(line + "\n" for line in renamed.splitlines() if "table: customers, analyst: lab" not in line))
+    r = budget("show", path)
+    check("an account that the policy does not name any more is shown, with what it spent", "brand.customers              lab            not in the policy (owner brand): 2 queries, epsilon 1," in r.stdout, r.stdout)
+    gone = shown(path, analyst="lab")
+    check("in JSON too", gone["in_policy"] is False and gone["epsilon_spent"] == 1 and gone["queries"] == 2 and shown(path)["in_policy"] is True, gone)
     bad = policy("mixed", CUSTOMERS + '  - { owner: brand, table: customers, analyst: "*", epsilon: 2, delta: 1e-6, accounting: pure }\n')
     r = run("check", bad)
     check("accountings that do not add up are refused by check", r.returncode != 0 and "add up" in r.stdout + r.stderr, r)
+
+
+def no_anchor():
+    path = policy("bare", CUSTOMERS.replace("zcdp", "pure"))
+    ledger = f"{w}/bare.ledger"
+    lacks = "the ledger lacks charges that the audit log holds"
+    with Proxy(path) as p:
+        ok = [ask(p.login())]
+    copy_ledger(ledger, w + "/bare.old")
+    with Proxy(path) as p:
+        ok += [ask(p.login())]
+        quiet = lacks not in p.said()
+    copy_ledger(w + "/bare.old", ledger)
+    with Proxy(path) as p:
+        said = p.said()
+    check("without an anchor: an old copy opens, and the log says what it lacks", ok == ["answered"] * 2 and quiet and p.up and lacks in said and "ledger_query=1 audit_query=2" in said, (ok, quiet, said))
 
 
 # --- anchors --------------------------------------------------------------------------------------------------------------------------
@@ -363,9 +397,28 @@ def files():
     refused("charges deleted by hand", ["head of its chain"])
     open(ledger, "wb").write(good)
     check("the file put back serves", shown(path)["epsilon_spent"] == 0.5, shown(path))
+    r = budget("show", policy("nowhere", ledger=f'"{w}/not/there.ledger"'))
+    check("a directory that is not there", r.returncode == 1 and f'"{w}/not/there.ledger": No such file' in r.stderr and "directory must be there" in r.stderr, r.stderr)
+    replaced(path, ledger)
     migration()
     read_only(path, ledger)
     full_disk()
+
+
+def replaced(path, ledger):
+    with Proxy(path) as p:
+        c = p.login()
+        before = ask(c)
+        os.rename(ledger, ledger + ".away")
+        shutil.copy(ledger + ".away", ledger)
+        other = ask(c)
+        os.unlink(ledger)
+        gone = ask(c)
+        os.rename(ledger + ".away", ledger)
+        after = ask(c)
+        check("a file that is replaced or deleted under a running proxy: queries are refused until it is back", before == after == "answered" and other.startswith("58P01") and gone.startswith("58P01")
+              and "was moved, deleted or replaced" in p.said(), (before, other, gone, after))
+        check("and nothing was lost", shown(path)["queries"] == 3, shown(path))
 
 
 VERSION_1 = '''
@@ -490,7 +543,24 @@ def postgres():
             ended = owner.execute("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'noisegate ledger'").fetchone()[0]
         said = [ask(a), a.execute("SELECT count(*) FROM noisegate.budget").fetchone()[0], ask(b)]
         check("a ledger's connection that died is opened anew", ended >= 4 and said == ["answered", 3, "answered"], (ended, said))
+        with psycopg.connect(f"host={w}/pg/sock user=owner dbname=postgres") as other:
+            other.execute("LOCK TABLE noisegate.ledger IN SHARE ROW EXCLUSIVE MODE")
+            start = time.monotonic()
+            view = ask(b, "SELECT * FROM noisegate.budget")
+            at_once = time.monotonic() - start
+            locked = ask(a)
+            waited = time.monotonic() - start
+        check("a ledger that somebody keeps locked: refused after half a minute, not never; introspection goes on", locked.startswith("58P01") and 25 < waited < 45 and "is locked by another process" in p.said()
+              and view == "answered" and at_once < 5, (locked, waited, view, at_once, p.said()[-300:]))
     check("and the command line reads it", shown(one)["epsilon_spent"] == 7, shown(one))
+    owner = psycopg.connect(f"host={w}/pg/sock user=owner dbname=postgres", autocommit=True)
+    owner.execute("UPDATE noisegate.ledger SET version = 3")
+    newer = budget("show", one).stderr
+    owner.execute("UPDATE noisegate.ledger SET version = 2")
+    owner.execute("UPDATE noisegate.entry SET epsilon = 0 WHERE kind = 0")
+    edited = budget("show", one).stderr
+    owner.close()
+    check("a newer schema, an entry edited by hand: refused, and told what to restore", "newer version" in newer and "chain breaks" in edited and "of the schema" in edited and "-wal" not in edited, (newer, edited))
     r = run("check", policy("pg-secret", ledger='"postgresql://u:secret@/postgres"'))
     check("a password in the ledger's connection string is refused", r.returncode != 0 and "password" in r.stdout + r.stderr and "secret@" not in r.stdout + r.stderr, r)
     r = budget("show", policy("pg-gone", ledger=f'"postgresql://owner@/postgres?host={w}/nowhere"'))
@@ -500,6 +570,7 @@ def postgres():
 accounting()
 operators()
 coalition()
+no_anchor()
 anchors("file-anchor", f'{{ file: "{w}/the.anchor" }}')
 anchors("upstream-anchor", "{ upstream: public.noisegate_anchor }")
 tpm_anchor()

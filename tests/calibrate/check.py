@@ -214,6 +214,10 @@ ok("the old bound rho + 2 sqrt(rho ln(1/delta)) is 7 to 21% worse", all(1.065 <=
 j = calibrate("--mechanism", "gaussian", "--epsilon", 800, "--delta", "1e-6")
 ok("beyond exp(709) nothing overflows", 0 < j["continuous"]["sigma"] < 0.03 and near(j["continuous"]["delta"], 1e-6, 1e-9), j)
 
+s = calibrate("--epsilon", 1, "--delta", "0.999999999999999999", "--select")["selection"]
+ok("a delta that is 1 to a double: no threshold of the reals, and still JSON", s["continuous_threshold"] is None and s["threshold"] == 1, s)
+ok("a byte order mark is no mechanism", compose("\ufeff" + json.dumps([{"mechanism": "pure", "epsilon": 1}]))["total"]["epsilon"] == 1)
+
 # --- bad figures ---
 for args, says in [("--epsilon 0", "epsilon"), ("--epsilon -1", "epsilon"), ("--epsilon NaN", "epsilon"), ("--epsilon 1e308", "epsilon"),
                    ("--epsilon inf", "epsilon"), ("--epsilon 1e-13", "epsilon"), ("--epsilon 0x1p3", "epsilon"), ("--epsilon 1 --delta 0", "delta"),
@@ -232,7 +236,9 @@ for text, says in [("", "no mechanism"), ("# nothing\n\n", "no mechanism"), ("la
                    ("laplace epsilon=1 sensitivity=0", "sensitivity"), ("laplace epsilon=1 sensitivity=9223372036854775808", "sensitivity"),
                    ("approx epsilon=1 delta=0", "delta"), ("approx epsilon=1 delta=1", "delta"), ("approx epsilon=1", "delta"), ("lplace epsilon=1", "unknown mechanism"),
                    ("laplace", "epsilon"), ("laplace epsilon=1 scale=2", "epsilon"), ("laplace epsilon", "key=value"), ("pure epsilon=1 sigma=2", "sigma"),
-                   ("pure epsilon=1 epsilon=1", "twice"), ("pure epsilon=1 count=0", "count"), ("pure epsilon=1 count=1000000001", "count"),
+                   ("pure epsilon=1 epsilon=1", "twice"), ('[{"mechanism":"pure","epsilon":1,"epsilon":2}]', 'key "epsilon" appears twice'),
+                   ('{"delta":1e-6,"delta":1e-5,"mechanisms":[{"mechanism":"pure","epsilon":1}]}', 'key "delta" appears twice'), ('{"mechanism":"pure","epsilon":1}', "not a list"),
+                   ("{" + ",".join(f'"k{i}":1' for i in range(60000)) + "}", "more than 5000 keys"), ("pure epsilon=1 count=0", "count"), ("pure epsilon=1 count=1000000001", "count"),
                    ("pure epsilon=9000000 count=1000000000", "total"), ("approx epsilon=1 delta=0.5 count=3", "deltas"), ("[1]", "input:1"), ("[", "YAML"),
                    ("{}", "no list"), ('{"mechanisms": 3}', "mechanisms"), ('[{"mechanism": ["pure"]}]', "mechanism"), ("\x00", "UTF-8"), ("pure epsilon=1\x00", "UTF-8")]:
     p = run(["compose", "-"], text)

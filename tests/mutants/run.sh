@@ -30,6 +30,10 @@ correlated noise forgets the count of units~mechanisms/joint.c~s/(u128)WEIGHT_ON
 correlated noise is for sums around zero~mechanisms/joint.c~s/__builtin_sub_overflow(twice, shift, \&z)/__builtin_sub_overflow(twice, (i128)0, \&z)/~unit-mechanisms joint/*
 each value has a noised count of units of its own~mechanisms/released.c~s/if (!joint_recover(\&v->joint, z, shared, \&d->x))/if (!joint_units(units, \&shared) || !add_noise(m, \&s->joint.units, shared, \&shared, e) || !joint_recover(\&v->joint, z, shared, \&d->x))/~unit-mechanisms joint/*
 intervals of correlated noise forget the count of units~mechanisms/joint.c~s/__builtin_add_overflow(own, units, \&sum)/__builtin_add_overflow(own, (u128)0, \&sum)/~unit-mechanisms coverage/*
+totals weigh all grouping sets alike~mechanisms/effects.c~s/weight\[t\] = 1 \/ (variance_of(noise\[t\]) \* /weight[t] = 1 \/ (/~unit-mechanisms lattice/*
+totals have intervals half as wide~mechanisms/consistent.c~s/interval_widened(z, laws/interval_widened(z \/ 2, laws/~unit-mechanisms consistent/*
+totals are rounded in favour of some~mechanisms/controlled.c~s/< (uint64_t)down ? up : -down/< (uint64_t)up ? up : -down/~unit-mechanisms controlled/*
+totals agree where units are sampled by each set for itself~planner/hierarchy.c~s/once = apart \&\&/once = (apart || 1) \&\&/~property
 correlated noise for sums of both signs~planner/joint.c~s/g->lo < 0 \&\& g->hi > 0/0/~property
 correlated noise where one owner may leave~planner/joint.c~s/return !b->owner_moves \&\& (!several || plain)/return !b->owner_moves/~property
 a joint part costs twice its parts~planner/joint.c~s/p->rho.pico \* n }/p->rho.pico * n * 2 }/~property

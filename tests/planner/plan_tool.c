@@ -167,6 +167,22 @@ static size_t read_params(const char **pieces, size_t n, struct plan_param *out)
 	return n;
 }
 
+/* Which blocks are made to agree, in which values. */
+static void print_hierarchy(struct wr *w, const struct plan *plan, const struct plan_hierarchy *h)
+{
+	wr_fmt(w, "{\"first\":%zu,\"n\":%zu,\"keys\":[", h->first, h->n);
+	for (size_t i = 0; i < h->n; i++) {
+		wr_str(w, i ? ",[" : "[");
+		for (size_t j = 0; j < plan->blocks[h->first + i].spec.n_keys; j++)
+			wr_fmt(w, "%s%zu", j ? "," : "", h->keys[i][j]);
+		wr_str(w, "]");
+	}
+	wr_str(w, "],\"additive\":[");
+	for (size_t i = 0; i < plan->blocks[h->first].spec.n_values; i++)
+		wr_fmt(w, "%s%s", i ? "," : "", h->additive[i] ? "true" : "false");
+	wr_str(w, "]}");
+}
+
 static void print_plan(struct wr *w, const struct plan *plan)
 {
 	wr_fmt(w, "{\"direct\":%s,\"outputs\":[", plan->n_outputs ? "true" : "false");
@@ -180,6 +196,11 @@ static void print_plan(struct wr *w, const struct plan *plan)
 	for (size_t i = 0; i < plan->n_blocks; i++) {
 		wr_str(w, i ? "," : "");
 		print_block(w, &plan->blocks[i]);
+	}
+	wr_str(w, "],\"hierarchies\":[");
+	for (size_t i = 0; i < plan->n_hierarchies; i++) {
+		wr_str(w, i ? "," : "");
+		print_hierarchy(w, plan, &plan->hierarchies[i]);
 	}
 	wr_str(w, "]}");
 }

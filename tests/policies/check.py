@@ -177,6 +177,15 @@ for value in ([], [1], [1, 2, 3], 7, "0..5", {"lo": 0}):
     broken(f"bounds {value}", "bounds", lambda p: column(p).update(bounds=value), shape=False)
 for value in (0, -0.01, float("nan"), "1e308", "fine"):
     broken(f"a grid of {value}", "grid", lambda p: column(p).update(grid=value, type="numeric"), shape=False)
+broken("a grid wider than the bounds", "the grid is wider than the bounds", lambda p: column(p).update(grid="1e18", bounds=[0, 500], type="numeric"), shape=False)
+broken("bounds narrower than the default grid", "the grid is wider than the bounds", lambda p: column(p).update(bounds=[0, "1e-18"], type="numeric"), shape=False)
+for value, words in (("1e308", "out of range"), ("9" * 60, "out of range"), ("-1e-99", "out of range"), ("1e", "must be a number"), ("e5", "must be a number"), (".", "must be a number")):
+    broken(f"{value[:12]}: {words}", f"epsilon {'is ' + words if words[0] == 'o' else words}", lambda p: p["budgets"][0].update(epsilon=value), shape=False)
+for change in ({"epsilon": 0, "per_query": {"epsilon": "0.5", "max_epsilon": 2}}, {"delta": 7, "accounting": "zcdp", "per_query": {"delta": "1e-7"}}):
+    p = copy.deepcopy(base)
+    p["budgets"] = [{**p["budgets"][0], **change}]
+    code, out = run(yaml.safe_dump(p))
+    check(f"one mistake in a budget is one error: {change}", code == 1 and out.count(": error: ") == 1, out)
 for value in ("-1ms", "11s", "2d", "x", "0x10"):
     broken(f"a quantum of {value}", "response_quantum must be a duration", lambda p: p.update(answers={"response_quantum": value}), shape=False)
 for value in ("0", "1kB", "2GB", "-5MB", "64mb"):

@@ -17,6 +17,7 @@ import known
 import mutants
 import price
 import shapes
+import totals
 
 tool, dsn, seed, worlds, queries = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
 db = psycopg.connect(dsn)
@@ -544,6 +545,28 @@ for sql, gone in known.CASES:
     print(("not ok " if why else "ok ") + f"known case{'' if 'blocks' in results[0][1] else ' (refused)'}: {sql}   {why or ''}", flush=True)
 world.close()
 db.rollback()
+def agreeing(worlds, change=lambda p: None):
+    """Worlds of people with one row, or one group: what the plans say of totals."""
+    wrong, compared, families = [], 0, 0
+    for number in range(worlds):
+        rnd = random.Random(seed * 7000003 + number)
+        world = World(rnd)
+        try:
+            found = totals.check(world, rows, rnd, 40, change)
+            wrong, compared, families = wrong + found[0], compared + found[1], families + found[2]
+        finally:
+            world.close()
+            db.rollback()
+    return wrong, compared, families
+
+
+few = max(worlds // 8, 24)
+wrong, compared, families = agreeing(few)
+good = good and not wrong and families > few
+print(("not ok " if wrong or families <= few else "ok ") + f"exact totals are the sums of their parts where the plan says so, {compared} values of {families} families of grouping sets", *wrong[:1], flush=True)
+caught = len(agreeing(few, totals.claim_all)[0])
+good = good and caught > 0
+print(("ok " if caught else "not ok ") + f"totals that do not add up are found, {caught} times, when the plan says it of all", flush=True)
 for name, mutant in mutants.ALL.items():
     tries = Count()
     caught = not run(tries, min(worlds, 40), mutant)

@@ -271,8 +271,19 @@ try:
     # --- what the upstream must be for all of this to hold ------------------------------------------------------------------------------
     def looked_at(name, change):
         return subprocess.run([ng, "check", "--connect", policy(name, change=change)], capture_output=True, text=True).stderr
+    up.execute("CREATE DATABASE other ENCODING 'WIN1252' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    check("a database whose texts may have no way into UTF-8 is refused: the row that has none would fail alone", "encoding WIN1252" in looked_at("other", lambda t: t.replace("dbname=campaign", "dbname=other")))
     up.execute("CREATE DATABASE bytes ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
-    check("a database whose texts may have no way into UTF-8 is refused: the row that has none would fail alone", "encoding SQL_ASCII" in looked_at("bytes", lambda t: t.replace("dbname=campaign", "dbname=bytes")))
+    dump = subprocess.run(["pg_dump", f"host={w}/pg/sock user=owner dbname=campaign"], capture_output=True, check=True).stdout
+    subprocess.run(["psql", "-qXd", f"host={w}/pg/sock user=owner dbname=bytes"], input=dump, stdout=subprocess.DEVNULL, check=True)
+    with psycopg.connect(f"host={w}/pg/sock user=owner dbname=bytes", autocommit=True) as ascii:
+        ascii.execute("INSERT INTO side.impressions SELECT 'r' || n, convert_from('\\x63c3a9ff80', 'SQL_ASCII'), '2026-01-01', true FROM generate_series(1, 2000) AS n")
+        ascii.execute("INSERT INTO side.impressions SELECT 's', convert_from('\\xfe', 'SQL_ASCII'), '2026-01-01', true")
+    proxy = Proxy(policy("bytes", change=lambda t: t.replace("dbname=campaign", "dbname=bytes")))
+    c = proxy.login()
+    shown = [k for k, in c.execute("SELECT campaign FROM publisher.impressions WHERE campaign LIKE 'c%' GROUP BY campaign").fetchall()]
+    check("where texts may be any bytes, those that are no characters are shown as question marks, and fail nothing", shown == ["c\u00e9??"] and outcome(c, "SELECT campaign, count(*) FROM publisher.impressions WHERE campaign < 'd' OR campaign > 'q' GROUP BY campaign")[0] == "ran", shown)
+    proxy.stop()
     up.execute("CREATE TABLE side.solo (email_fp text UNIQUE, plan text, age integer)")
     solo = lambda t: t.replace("side.users", "side.solo").replace("joins: any_name }\n      plan:", "joins: any_name, unique: true }\n      plan:")
     before = looked_at("solo", solo)
