@@ -23,8 +23,12 @@ struct releasing {
 	struct select_table table; /* SELECT_OPTIMAL */
 	size_t *chosen;            /* RELEASE_CLIPPED: the step of each value's bound */
 	i128 (*above)[CLIP_STEPS_MAX]; /* RELEASE_CLIPPED: of each value, how many sums are beyond each bound, in the rows so far; NULL: no value is clipped */
-	/* rows that can be released only once all are there: they are looked up by key, or a bound follows from all of them */
+	/*
+	 * Rows that can be released only once all are there: they are looked up by key, or a bound follows from all of them.  In memory of their own, without a cap: at most as many as
+	 * there are combinations of public keys, or groups shown, and the answer must not fail by how many of the public ones have rows.
+	 */
 	bool together;
+	struct arena hold;
 	struct exact_rows kept;
 	const char **cells; /* kept's */
 	struct drawn *units; /* of each kept row: the value that selected it */
@@ -304,14 +308,14 @@ struct index {
 	size_t mask;
 };
 
-static bool index_rows(struct releasing *m, struct index *x, struct error *e)
+static bool index_rows(struct releasing *m, struct arena *a, struct index *x, struct error *e)
 {
 	size_t size = 16;
 
 	while (size < m->rows->n_rows * 2)
 		size *= 2;
 	x->mask = size - 1;
-	x->slots = arena_array(m->arena, size, size_t);
+	x->slots = arena_array(a, size, size_t);
 	if (!x->slots)
 		return fail_memory(e);
 	for (size_t i = 0; i < m->rows->n_rows; i++) {
@@ -338,10 +342,10 @@ static bool domain_is_distinct(struct releasing *m, const char *const *domain, s
 {
 	const struct exact_rows rows = { .n_rows = n, .n_columns = 1, .cells = domain };
 	const struct release_spec one = { .n_keys = 1 };
-	struct releasing as_rows = { .spec = &one, .rows = &rows, .arena = m->arena };
+	struct releasing as_rows = { .spec = &one, .rows = &rows };
 	struct index x;
 
-	if (!index_rows(&as_rows, &x, e))
+	if (!index_rows(&as_rows, m->arena, &x, e))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		if (find_row(&as_rows, &x, &domain[i]) != i)
@@ -368,7 +372,7 @@ static bool release_domains(struct releasing *m, struct error *e)
 	}
 	if (product > RELEASE_ROWS_MAX)
 		return too_many(e);
-	if (!index_rows(m, &index, e))
+	if (!index_rows(m, &m->hold, &index, e))
 		return false;
 	for (; product > 0; product--) {
 		for (size_t i = 0; i < s->n_keys; i++)
@@ -494,6 +498,7 @@ static void let_go(void *releasing)
 		draws_end(&m->draws);
 	m->rng = NULL;
 	arena_reset(&m->scratch);
+	arena_reset(&m->hold);
 }
 
 bool release_begin(const struct release_spec *spec, const struct rng *r, struct arena *a, struct releasing **out, struct error *e)
@@ -506,6 +511,7 @@ bool release_begin(const struct release_spec *spec, const struct rng *r, struct 
 		return fail_memory(e);
 	*m = (struct releasing){ .spec = spec, .arena = a, .together = spec->selection == SELECT_ALL || clipped };
 	arena_init(&m->scratch, SCRATCH_MAX);
+	arena_init(&m->hold, SIZE_MAX);
 	if (!arena_on_reset(a, let_go, m)) /* also of one that is given up */
 		return fail_memory(e);
 	m->out = arena_new(a, struct released);
@@ -535,14 +541,14 @@ static bool keep_row(struct releasing *m, const char *const *cells, size_t n, st
 	if (row > 0 && n != m->kept.n_columns)
 		return bad_cell(e);
 	for (size_t i = 0; i < n; i++) {
-		m->cells = arena_grow(m->arena, m->cells, row * n + i, &m->cap_kept, sizeof(*m->cells));
+		m->cells = arena_grow(&m->hold, m->cells, row * n + i, &m->cap_kept, sizeof(*m->cells));
 		if (!m->cells)
 			return fail_memory(e);
-		m->cells[row * n + i] = cells[i] ? arena_strdup(m->arena, cells[i]) : NULL;
+		m->cells[row * n + i] = cells[i] ? arena_strdup(&m->hold, cells[i]) : NULL;
 		if (cells[i] && !m->cells[row * n + i])
 			return fail_memory(e);
 	}
-	m->units = arena_grow(m->arena, m->units, row, &m->cap_units, sizeof(*m->units));
+	m->units = arena_grow(&m->hold, m->units, row, &m->cap_units, sizeof(*m->units));
 	if (!m->units)
 		return fail_memory(e);
 	m->units[row] = m->drawn[units > 0 ? units - 1 : 0];

@@ -84,6 +84,11 @@ static bool out_of_reach(const struct accuracy_try *t, double by, struct error *
 	return error_hint(e, "Ask for fewer values or groups, or accept a larger error.");
 }
 
+static struct eps at_least(const struct accuracy_try *t, struct eps epsilon)
+{
+	return epsilon.pico < t->least.pico ? t->least : epsilon;
+}
+
 /* The least epsilon up to hi, to a thousandth, at which nothing misses.  The blocks were closed at hi. */
 static struct eps least(const struct accuracy_try *t, struct eps hi, struct delta delta)
 {
@@ -102,13 +107,13 @@ static bool choose_look(const struct accuracy_try *t, struct plan *plan, struct 
 {
 	const char *wanted = wanted_text(t);
 
-	*epsilon = (struct eps){ t->usual.pico / LOOK_SHARE + 1 };
+	*epsilon = at_least(t, (struct eps){ t->usual.pico / LOOK_SHARE + 1 });
 	*delta = (struct delta){ delta->atto / LOOK_SHARE };
 	plan->rough = true;
 	if (wanted && t->most.pico > epsilon->pico)
 		plan->accuracy = arena_printf(t->arena, "%s depends on the data: this is a first look (epsilon %.6g); what it shows decides the epsilon of the answer, at most %.6g more",
 					      wanted, eps_double(*epsilon), eps_double((struct eps){ t->most.pico - epsilon->pico }));
-	if (wanted && t->most.pico <= epsilon->pico) {
+	if (wanted && (t->most.pico <= epsilon->pico || t->most.pico - epsilon->pico < t->least.pico)) {
 		fail(e, ERR_RULE, "one query may spend too little for noisegate.error");
 		error_rule(e, "budget: per query");
 		return error_hint(e, "SET noisegate.error = default.");
@@ -139,7 +144,7 @@ bool accuracy_choose(const struct accuracy_try *t, struct plan *plan, struct eps
 	const double by = miss(t);
 	if (by > 1)
 		return out_of_reach(t, by, e);
-	*epsilon = look && !look->seen ? usual : least(t, most, *delta);
+	*epsilon = at_least(t, look && !look->seen ? usual : least(t, most, *delta));
 	const char *wanted = wanted_text(t);
 	plan->accuracy = wanted ? arena_printf(t->arena, "%s: the least epsilon is %.6g", wanted, eps_double(*epsilon)) : NULL;
 	return plan->accuracy ? true : fail_memory(e);

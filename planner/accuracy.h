@@ -35,6 +35,7 @@ struct accuracy_try {
 	size_t n_blocks;
 	const struct plan_settings *settings;
 	struct eps usual, most; /* epsilon of the statement without noisegate.error, and what it may be at most; 0: nothing is charged */
+	struct eps least;       /* what a plan costs at least, a look or an answer */
 };
 
 /*

@@ -17,6 +17,9 @@
 /* Case mapping and concatenation allocate a multiple of their input; beyond a gigabyte they raise.  65,536 characters are enough for anyone. */
 #define CUT(x) "pg_catalog.left(" x ", 65536)"
 
+/* Searching takes the product of both lengths at worst: seconds for one row, were what is sought as long. */
+#define SOUGHT(x, then) "(CASE WHEN pg_catalog.length(" x ") OPERATOR(pg_catalog.<=) 1000 THEN " then " END)"
+
 const struct function_row function_rows[] = {
 #define ROW(n, o, a, r, t, f, m, g, s) \
 	{ .name = (n), .is_operator = (o), .args = a, .result = (r), .type = (t), .form = (f), .magnitude = (m), .range = (g), .total = s },

@@ -158,6 +158,12 @@ static bool statement_price(const struct planning *p, const struct accounts *a, 
 	for (size_t i = 0; i < a->n; i++) {
 		const struct policy_budget *b = a->items[i].budget;
 		bool over = epsilon->pico > b->query_max_epsilon.pico;
+		if (epsilon->pico < b->query_min_epsilon.pico) {
+			fail(e, ERR_RULE, "noisegate.epsilon is below what one query on %s.%s costs", b->schema, b->table);
+			error_rule(e, "budget: per query");
+			error_detail(e, "Its owner \"%s\" asks for at least epsilon %.6g a query.", b->owner, eps_double(b->query_min_epsilon));
+			return error_hint(e, "SET noisegate.epsilon to a larger value, and get less noise for it.");
+		}
 		if (!over && delta->atto <= b->query_max_delta.atto)
 			continue;
 		fail(e, ERR_RULE, "noisegate.%s is above what one query on %s.%s may cost", over ? "epsilon" : "delta", b->schema, b->table);
@@ -274,6 +280,18 @@ static struct eps most_epsilon(const struct planning *p, const struct accounts *
 	return a->n > 0 && p->settings->epsilon.pico > 0 ? p->settings->epsilon : most;
 }
 
+/* What all owners ask of it, whatever less would do. */
+static struct eps least_epsilon(const struct accounts *a)
+{
+	struct eps least = { 0 };
+
+	for (size_t i = 0; i < a->n; i++) {
+		struct eps asked = a->items[i].budget->query_min_epsilon;
+		least = asked.pico > least.pico ? asked : least;
+	}
+	return least;
+}
+
 static bool close_blocks(const struct post *post, const struct accounts *a, struct plan *plan, struct error *e)
 {
 	const struct planning *p = post->planning;
@@ -285,7 +303,7 @@ static bool close_blocks(const struct post *post, const struct accounts *a, stru
 	if (!statement_price(p, a, &plan->price, &plan->price_delta, e))
 		return false;
 	const struct accuracy_try t = { .close = close_try, .ctx = &closing, .arena = p->arena, .blocks = blocks, .n_blocks = post->n_blocks,
-					.settings = p->settings, .usual = plan->price, .most = most_epsilon(p, a) };
+					.settings = p->settings, .usual = plan->price, .least = least_epsilon(a), .most = most_epsilon(p, a) };
 	if (!accuracy_choose(&t, plan, &plan->price, &plan->price_delta, e) || !close_at(post, a, plan->price, plan->price_delta, blocks, e))
 		return false;
 	plan->blocks = blocks;

@@ -193,6 +193,7 @@ struct policy_budget {
 	struct delta delta;           /* 0 only with ACCOUNTING_PURE and _APPROX: then private group keys are refused */
 	struct eps query_epsilon;     /* default of one query */
 	struct eps query_max_epsilon; /* cap of one query */
+	struct eps query_min_epsilon; /* what one query costs at least; 0: any */
 	struct delta query_delta;     /* default of one query with private keys; 0 when delta is 0 */
 	struct delta query_max_delta;
 	enum accounting accounting;

@@ -45,7 +45,7 @@ static bool read_delta(struct reader *r, const struct yaml_node *n, const char *
 /* whole: the budget's own epsilon and delta could be used. */
 static void read_per_query(struct reader *r, const struct yaml_node *n, struct policy_budget *b, bool whole_epsilon, bool whole_delta)
 {
-	static const char *const keys[] = { "epsilon", "max_epsilon", "delta", "max_delta" };
+	static const char *const keys[] = { "epsilon", "min_epsilon", "max_epsilon", "delta", "max_delta" };
 
 	b->query_epsilon.pico = b->epsilon.pico / 10 < EPS_ONE / 2 ? b->epsilon.pico / 10 : EPS_ONE / 2;
 	b->query_max_epsilon = b->epsilon;
@@ -55,10 +55,13 @@ static void read_per_query(struct reader *r, const struct yaml_node *n, struct p
 		return;
 	read_known(r, n, "per_query", keys, ARRAY_LEN(keys), NULL);
 	bool epsilons = read_eps(r, read_get(n, "epsilon"), "epsilon", &b->query_epsilon), deltas = read_delta(r, read_get(n, "delta"), "delta", &b->query_delta);
+	epsilons = read_eps(r, read_get(n, "min_epsilon"), "min_epsilon", &b->query_min_epsilon) && epsilons;
 	epsilons = read_eps(r, read_get(n, "max_epsilon"), "max_epsilon", &b->query_max_epsilon) && epsilons && whole_epsilon;
 	deltas = read_delta(r, read_get(n, "max_delta"), "max_delta", &b->query_max_delta) && deltas && whole_delta;
 	if (epsilons && b->query_epsilon.pico > b->query_max_epsilon.pico)
 		report_error(r->report, READ_AT(n), "", "per_query.epsilon is above per_query.max_epsilon");
+	if (epsilons && b->query_min_epsilon.pico > b->query_epsilon.pico)
+		report_error(r->report, READ_AT(n), "", "per_query.min_epsilon is above per_query.epsilon");
 	if (epsilons && b->query_max_epsilon.pico > b->epsilon.pico)
 		report_error(r->report, READ_AT(n), "", "a query may cost more than the whole budget");
 	if (deltas && (b->query_delta.atto > b->query_max_delta.atto || b->query_max_delta.atto > b->delta.atto))

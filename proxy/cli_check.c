@@ -33,7 +33,13 @@ static void print_budget(const struct policy_budget *b)
 	delta_put(&w, b->delta);
 	wr_fmt(&w, ", %s accounting; one query ", accounting_name(b->accounting));
 	eps_put(&w, b->query_epsilon);
-	wr_str(&w, " (at most ");
+	if (b->query_min_epsilon.pico > 0) {
+		wr_str(&w, " (at least ");
+		eps_put(&w, b->query_min_epsilon);
+		wr_str(&w, ", at most ");
+	} else {
+		wr_str(&w, " (at most ");
+	}
 	eps_put(&w, b->query_max_epsilon);
 	wr_str(&w, ")");
 	(void)printf("%s\n", wr_text(&w));

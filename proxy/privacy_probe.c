@@ -43,6 +43,15 @@ static void cap_epsilon(const struct policy *p, const struct probe *probe, const
 		epsilon->pico = b->query_max_epsilon.pico;
 }
 
+/* Nor less than this. */
+static void raise_epsilon(const struct policy *p, struct probe *probe, const struct policy_table *t)
+{
+	const struct policy_budget *b = t ? policy_find_budget(p, t, probe->analyst) : NULL;
+
+	if (b && b->query_min_epsilon.pico > probe->epsilon.pico)
+		probe->epsilon = b->query_min_epsilon;
+}
+
 static void choose_epsilon(const struct policy *p, struct probe *probe)
 {
 	struct eps epsilon = { UNIT_MAX };
@@ -52,6 +61,8 @@ static void choose_epsilon(const struct policy *p, struct probe *probe)
 	cap_epsilon(p, probe, probe->other, &epsilon, &zcdp);
 	const uint64_t best = zcdp && probe->kind != PROBE_LONE ? EPSILON_GAUSSIAN : EPSILON_LAPLACE;
 	probe->epsilon.pico = epsilon.pico < best ? epsilon.pico : best;
+	raise_epsilon(p, probe, probe->table);
+	raise_epsilon(p, probe, probe->other);
 	if (probe->kind == PROBE_LONE)
 		probe->delta.atto = PROBE_DELTA;
 }

@@ -126,7 +126,8 @@ the upstream is quoted~proxy/upstream.c~s/"the upstream could not run the query"
 the upstream has no time limit~proxy/upstream.c~s/sizeof(timeout), "%d", u->policy->statement_timeout_ms/sizeof(timeout), "%d", 0/~side
 groups in the order of the upstream~planner/block_emit.c~s/wr_fmt(\&m->w, "%sg.k%zu", i == 0 ? " ORDER BY " : ", ", i + 1);/;/~side
 withheld groups are shown~mechanisms/released.c~s/return !keep || (m->together/return (m->together/~side
-what an expression makes of a key has no end~planner/functions.def~s/CUT("pg_catalog.replace(" CUT("$1") ", " CUT("$2") ", pg_catalog.left($3, 1000))")/"pg_catalog.replace(" CUT("$1") ", " CUT("$2") ", pg_catalog.left($3, 1000))"/~side
+a date may be moved before the first that there is~planner/functions.def~s/"1700000"/"3650000"/~planner
+what an expression makes of a key has no end~planner/functions.def~s/CUT("pg_catalog.replace(" CUT("$1") ", $2, pg_catalog.left($3, 1000))")/"pg_catalog.replace(" CUT("$1") ", $2, pg_catalog.left($3, 1000))"/~side
 a repeat is charged~proxy/query.c~s/if (!x->repeat.found) {/if (true) {/~settings
 parameters make no other question~proxy/repeat.c~s/put_texts(w, b->params, b->n_params, b->seed_param);/;/~settings
 members share answers~proxy/repeat.c~s/put_text(\&w, v->plan.analyst);\|put_text(w, c->budget->analyst);/;/~settings

@@ -201,6 +201,7 @@ for x in numbers:
     for y in numbers:
         exprs += [f"{x} + {y}", f"{x} - {y}", f"{x} * {y}", f"{x} / {y}", f"mod({x}, {y})"]
 exprs += [f"{x}::{t}" for x in ("city", "kind", "(n4::text)", "'3000000000'::text") for t in ("integer", "bigint", "smallint", "numeric", "double precision")]
+exprs += [f"day {op} (n2 * 0 {sign} {days}) - day" for op in "+-" for sign in "+-" for days in (1600000, 1721426, 3000000, 3650000)]  # before 4713 BC there is no date
 exprs += ["n4 % n2", "n8 % n4", "n4 / n2", "day + n4", "day - n4", "day - day", "extract(year FROM day)", "extract(week FROM at)", "extract(hour FROM atz)", "date_part('dow', day)",
           "power(n4, 3)", "power(money, 15)", "exp(ratio)", "exp(n8)", "log(money)", "log10(n4)", "sign(money)", "div(money, n4)", "width_bucket(money, 0, 100, 10)", "width_bucket(n8, 5, 5, 0)",
           "width_bucket(ratio, n2, n4, 3)", "ascii(city)", "extract(epoch FROM at - day)", "extract(epoch FROM atz - at)", "n8 % 7", "ratio / 3",

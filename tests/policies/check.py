@@ -95,6 +95,7 @@ broken("zcdp without delta", "needs a delta", lambda p: p["budgets"][0].update(a
 broken("a table twice", "declared twice", lambda p: p["tables"].append(copy.deepcopy(p["tables"][0])), shape=False)
 broken("a unit column that is not there", 'no column "student"', lambda p: p["tables"][0].update(unit={"student": "student"}), shape=False)
 broken("a query that costs more than the budget", "more than the whole budget", lambda p: p["budgets"][0]["per_query"].update(max_epsilon=9), shape=False)
+broken("a query that costs more than one costs by default", "min_epsilon is above", lambda p: p["budgets"][0]["per_query"].update(min_epsilon=p["budgets"][0]["per_query"]["epsilon"] + 0.01), shape=False)
 broken("an analyst who may not query", "lacks the ability query", lambda p: p["budgets"][0].update(analyst="university"), shape=False)
 broken("a month that begins on the 31st", "monthly", lambda p: p["budgets"][0].update(refresh={"monthly": 31}))
 broken("a window that begins twice", "either weekly or monthly", lambda p: p["budgets"][0].update(refresh={"monthly": 3, "weekly": "friday"}))

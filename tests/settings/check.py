@@ -21,7 +21,7 @@ text = open(policy).read().replace("epsilon: 6, delta", "epsilon: 100, delta").r
 verifier = text.split('password: "')[1].split('"')[0]
 text = text.replace("members:\n", "members:\n  - { name: lab, abilities: [query, receive] }\n")
 text = text.replace("logins:\n", f'logins:\n  - {{ user: lea, member: lab, password: "{verifier}" }}\n  - {{ user: bob, member: publisher, password: "{verifier}" }}\n')
-text += "  - { owner: brand, table: customers, analyst: lab, epsilon: 50, accounting: pure, per_query: { epsilon: 0.5, max_epsilon: 2 } }\n"
+text += "  - { owner: brand, table: customers, analyst: lab, epsilon: 50, accounting: pure, per_query: { epsilon: 0.5, min_epsilon: 0.1, max_epsilon: 2 } }\n"
 path = w + "/settings.yaml"
 open(path, "w").write(text)
 ready = path + ".port"
@@ -211,6 +211,35 @@ rows = lea.execute("SELECT count(*), max(length(sql)), bool_and(sql LIKE '%custo
 check("a long history of hostile text is shown whole", rows[0] == 31 and rows[1] > 3000 and rows[2], rows)
 listing = subprocess.run(["psql", f"host=127.0.0.1 port={open(ready).read()} user=ana dbname=campaign sslmode=require", "-XAtc", "\\d noisegate.budget", "-c", "\\dt noisegate.*"], capture_output=True, text=True).stdout
 check("psql describes them", "default_queries_left|bigint" in listing and "noisegate|columns|table" in listing, listing)
+# --- what one query costs at least ----------------------------------------------------------------------------------------------
+lea.close()
+lea = login("lea")
+
+
+def spent_by(d, sql):
+    """What a statement costs, or why it does not run."""
+    before = d.execute("SELECT epsilon_spent FROM noisegate.budget").fetchone()[0]
+    try:
+        d.execute(sql).fetchall()
+    except psycopg.Error as e:
+        return e.diag.message_primary
+    return round(float(d.execute("SELECT epsilon_spent FROM noisegate.budget").fetchone()[0] - before), 9)
+
+
+lea.execute("SET noisegate.epsilon = 0.09")
+seen = spent_by(lea, "SELECT count(*) FROM brand.customers")
+check("less than the least that the owner asks for is refused", seen == "noisegate.epsilon is below what one query on brand.customers costs", seen)
+lea.execute("SET noisegate.epsilon = 0.1")
+check("the least itself is not", spent_by(lea, "SELECT count(*) FROM brand.customers WHERE age > 20") == 0.1)
+lea.execute("SET noisegate.epsilon = default")
+lea.execute("SET noisegate.error = '±100000'")
+check("an error that less would reach costs the least", spent_by(lea, "SELECT count(*) FROM brand.customers WHERE age > 21") == 0.1)
+lea.execute("SET noisegate.error = '0.1%'")
+seen = spent_by(lea, "SELECT count(*) FROM brand.customers WHERE age > 22")
+left = c.execute("SELECT 1").fetchone() and lea.execute("SELECT min(epsilon) FROM noisegate.queries").fetchone()[0]
+check("a first look too", float(left) == 0.1, (seen, left))
+lea.close()
+
 proxy.terminate()
 proxy.wait(60)
 sys.exit(failed > 0)
