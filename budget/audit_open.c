@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -295,7 +296,7 @@ bool audit_open(const struct audit_options *o, struct audit **out, struct error 
 	wr_init_heap(&a->record, AUDIT_PREFIX + AUDIT_BODY_MAX + 2 * SHA256_SIZE);
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->synced, NULL);
-	pthread_cond_init(&a->wake, NULL);
+	wait_init(&a->wake);
 	a->dir = mem_strdup(o->policy->path);
 	a->checkpoint_file = mem_strdup(o->policy->checkpoint_file);
 	bool ok = ((a->dir && a->checkpoint_file) || fail_memory(e)) && open_directory(a, e) && open_secret(a, &o->random, e) &&

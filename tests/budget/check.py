@@ -517,6 +517,13 @@ def clock_back():
             return [ask(c) for _ in range(3)]
 
     month = 31 * 86400
+    with Proxy(path, {"LD_PRELOAD": clock, "NOISEGATE_TEST_SHIFT": str(month)}) as p:  # it reckons with a later time than the kernel: as if the clock had just been set back
+        until = time.monotonic() + 20
+        budget("freeze", path, "--table", "brand.customers", "--analyst", "publisher", "--reason", "while the clock goes back")
+        budget("unfreeze", path, "--table", "brand.customers", "--analyst", "publisher", "--reason", "again")
+        while time.monotonic() < until and run("audit", "export", path + ".audit").stdout.count('"event":"budget"') < 2:
+            time.sleep(0.2)
+        check("a clock set back stops nothing that waits: operators' decisions are recorded in time", time.monotonic() < until)
     now = at(0)
     back, twice = at(-month), at(-2 * month)
     check("a budget of two queries a month", now[:2] == ["answered"] * 2 and now[2].startswith("53400"), now)
