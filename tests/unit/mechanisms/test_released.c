@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,6 +154,54 @@ Test(released, a_failing_source_releases_nothing)
 	arena_init(&a, 1 << 20);
 	cr_expect(!release_make(&s, &exact, &r, &a, &out, &e));
 	cr_expect_null(out);
+	arena_reset(&a);
+}
+
+/* A source that fails once, at its call number `at`, and then goes on as if nothing had been. */
+struct stumbling {
+	struct rng rng;
+	int calls, at;
+};
+
+static bool stumble(void *ctx, uint8_t *out, size_t n)
+{
+	struct stumbling *s = ctx;
+
+	return ++s->calls != s->at && rng_fill(&s->rng, out, n);
+}
+
+Test(released, a_source_that_fails_once_releases_nothing_wherever_that_is)
+{
+	enum { ROWS = 2000 };
+	static char names[ROWS][8];
+	static const char *domain[ROWS];
+	static const char *const *const domains[] = { domain };
+	static const size_t sizes[] = { ROWS };
+	const struct release_value v = count_value(1, (struct noise){ NOISE_LAPLACE, 100, 1 });
+	const struct release_spec s = { .private_noise = true, .n_keys = 1, .selection = SELECT_ALL, .domains = domains, .n_domain = sizes, .values = &v, .n_values = 1 };
+	const struct exact_rows exact = { 0, 2, NULL };
+	struct unit_rng u;
+	struct stumbling source = { .rng = unit_rng(&u, 1) };
+	const struct rng r = { stumble, &source };
+	struct error e;
+	struct arena a;
+
+	for (int i = 0; i < ROWS; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "%d", i);
+		domain[i] = names[i];
+	}
+	arena_init(&a, 1 << 24);
+	const struct released *out = NULL;
+	cr_assert(release_make(&s, &exact, &r, &a, &out, &e));
+	const int all = source.calls;
+	cr_assert(all >= 3, "%d calls", all);
+	for (source.at = 1; source.at <= all; source.at++) {
+		source.calls = 0;
+		out = NULL;
+		source.rng = unit_rng(&u, 1);
+		arena_reset(&a);
+		cr_expect(!release_make(&s, &exact, &r, &a, &out, &e) && out == NULL, "call %d of %d", source.at, all);
+	}
 	arena_reset(&a);
 }
 
