@@ -96,6 +96,10 @@ def ask(c, sql=COUNT):
         return f"{e.diag.sqlstate} {e.diag.message_primary}"
 
 
+def explained(c):
+    return "\n".join(r[0] for r in c.execute("EXPLAIN " + COUNT).fetchall())
+
+
 # --- accounting -----------------------------------------------------------------------------------------------------------------
 def accounting():
     path = policy("hundred", CUSTOMERS.replace("epsilon: 6, delta: 1e-6", "epsilon: 5.25, delta: 1e-6").replace("max_epsilon: 2", "max_epsilon: 2, delta: 0, max_delta: 0"))
@@ -112,6 +116,7 @@ def accounting():
     with Proxy(path) as p:
         c = p.login()
         plan = "\n".join(r[0] for r in c.execute("EXPLAIN " + COUNT).fetchall())
+        check("EXPLAIN says what would remain", "epsilon 6 of 6 remains after 0 queries, 5.5 of 6 after this one" in plan, plan)
         check("EXPLAIN names approx accounting, and Laplace noise costs no delta", "Charge to brand.customers: epsilon 0.5, approx accounting" in plan, plan)
         ask(c)
         c.execute("SET noisegate.mechanism = 'gaussian'")
@@ -147,6 +152,7 @@ def operators():
         said = ask(c)
         left = c.execute("SELECT default_queries_left FROM noisegate.budget WHERE table_name = 'customers'").fetchone()[0]
         check("while frozen, noisegate.budget counts no query", left == 0, left)
+        check("and EXPLAIN says that it would be refused", "it is frozen: this query would be refused" in explained(c), explained(c))
         check("freeze: refused, by its name", r.returncode == 0 and said.startswith("53400") and "frozen" in said and shown(path)["frozen"], (r, said))
         r = budget("unfreeze", path, *account, "--reason", "back")
         check("unfreeze", r.returncode == 0 and ask(c) == "answered", r)
@@ -192,6 +198,7 @@ def coalition():
         mine = a.execute("SELECT count(*) FROM noisegate.budget WHERE table_name = 'customers'").fetchone()[0]
         left = a.execute("SELECT default_queries_left FROM noisegate.budget WHERE table_name = 'customers'").fetchone()[0]
         check("noisegate.budget counts no query that the cap would refuse", left == 0, left)
+        check("and EXPLAIN says why", "that of all analysts together is not enough for this query" in explained(a), explained(a))
         check("a cap on all analysts together counts what was spent before it was written", ok == ["answered"] * 4 and over.startswith("53400") and "all analysts together" in over and mine == 1, (ok, over))
     s = shown(path, analyst="*")
     check("and show has its line", s["epsilon_spent"] == 2 and s["epsilon_limit"] == 2, s)
@@ -484,6 +491,10 @@ def full_disk():
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", small], capture_output=True).returncode != 0:
         check("a full disk (needs the right to mount)", False, "cannot mount a small file system")
         return
+    subprocess.run(["mount", "-o", "remount,size=24k", small])
+    r = budget("show", policy("tiny", ledger=f'"{small}/tiny"'))
+    check("a disk that is full before there is a ledger: said so, nothing left behind", r.returncode == 1 and "disk is full" in r.stderr and os.listdir(small) == [], (r.stderr, os.listdir(small)))
+    subprocess.run(["mount", "-o", "remount,size=400k", small])
     path = policy("small", CUSTOMERS.replace("zcdp", "pure").replace("epsilon: 6,", "epsilon: 60,"), f'"{small}/l"')
     with Proxy(path) as p:
         c = p.login()
