@@ -130,6 +130,35 @@ def accounting():
         check("a pure account cannot pay Gaussian noise", ask(c).startswith("42501"), ask(c))
 
 
+def cost(noise, groups, gaussian):
+    per = float(noise["num"]) / float(noise["den"])
+    assert noise["mechanism"] == ("discrete_gaussian" if gaussian else "discrete_laplace"), noise
+    linf, times = float(noise["linf"]), groups * noise.get("levels", 1)
+    return times * linf * linf / (2 * per) if gaussian else times * linf / per
+
+
+def auditor():
+    """What a charge says was run costs what was charged."""
+    for accounting, unit in (("zcdp", "rho"), ("pure", "epsilon")):
+        path = policy("auditor-" + accounting, CUSTOMERS)
+        text = open(path).read().replace("accounting: zcdp", "accounting: " + accounting).replace("epsilon: 6, delta", "epsilon: 60, delta")
+        open(path, "w").write(text)
+        with Proxy(path) as p:
+            c = p.login()
+            for sql in ("SELECT count(*) FROM brand.customers", "SELECT sum(spend) FROM brand.customers", "SELECT avg(age) FROM brand.customers", "SELECT count(*), sum(age), sum(spend) FROM brand.customers",
+                        "SELECT stddev(age), corr(age, spend) FROM brand.customers", "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY spend) FROM brand.customers", "SELECT region, count(*), avg(spend) FROM brand.customers GROUP BY region",
+                        "SELECT campaign, count(*) FROM publisher.impressions GROUP BY campaign", "SELECT campaign, count(DISTINCT email_fp) FROM publisher.impressions GROUP BY campaign",
+                        "SELECT region, count(*) FROM brand.customers GROUP BY ROLLUP (region)", "SELECT count(DISTINCT campaign) FROM publisher.impressions"):
+                answered = ask(c, sql)
+                h = json.loads(budget("history", path, "--json", "--limit", "1").stdout)[0]
+                total = 0
+                for block in h["mechanism"]:
+                    g = block["groups"]
+                    noises = [v.get("joint", v) for v in block["values"]] + [block[k] for k in ("units", "joint_units") if k in block]
+                    total += sum(cost(n, g, unit == "rho") for n in noises) + g * block.get("selection", {}).get("epsilon", 0)
+                check(f"{accounting}: the charge of {sql[:70]} is what its noise costs", answered == "answered" and h["sql"] == sql and 0.995 * h[unit] <= total <= h[unit] * (1 + 1e-9), (answered, total, h[unit], h["mechanism"]))
+
+
 # --- operators --------------------------------------------------------------------------------------------------------------------
 def operators():
     path = policy("orders", CUSTOMERS.replace("zcdp", "pure").replace("epsilon: 6,", "epsilon: 2,"))
@@ -586,6 +615,7 @@ def postgres():
 
 
 accounting()
+auditor()
 operators()
 coalition()
 no_anchor()
