@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +22,11 @@ static bool read_checked(struct arena *a, const char *path, size_t max, bool sec
 		fail(e, ERR_IO, "could not read file \"%s\": %s", path, strerror(errno));
 		goto out;
 	}
-	if (secret && (!S_ISREG(st.st_mode) || (st.st_mode & 077))) {
+	if (secret && !S_ISREG(st.st_mode)) {
+		fail(e, ERR_CRYPTO, "\"%s\" is not a regular file, and a secret is read from nothing else", path);
+		goto out;
+	}
+	if (secret && (st.st_mode & 077)) {
 		fail(e, ERR_CRYPTO, "file \"%s\" holds a secret but others may read it", path);
 		error_hint(e, "Run: chmod 600 %s", path);
 		goto out;
@@ -93,8 +98,12 @@ static char *temporary_name(const char *path)
 
 bool file_out_open(struct file_out *o, const char *path, bool overwrite, struct error *e)
 {
-	*o = (struct file_out){ 0 };
-	if (!overwrite && access(path, F_OK) == 0)
+	struct stat st;
+
+	*o = (struct file_out){ .overwrite = overwrite };
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* renaming would replace a device, a pipe or a socket by a file */
+		return fail(e, ERR_IO, "\"%s\" is not a regular file", path);
+	if (!overwrite && lstat(path, &st) == 0)
 		return fail(e, ERR_IO, "file \"%s\" exists already", path);
 	o->path = mem_strdup(path);
 	o->temporary = temporary_name(path);
@@ -119,6 +128,18 @@ bool file_out_open(struct file_out *o, const char *path, bool overwrite, struct 
 	return true;
 }
 
+/* Of two that create one name, one is refused. */
+static bool give_name(const struct file_out *o)
+{
+	if (o->overwrite)
+		return rename(o->temporary, o->path) == 0;
+	if (renameat2(AT_FDCWD, o->temporary, AT_FDCWD, o->path, RENAME_NOREPLACE) == 0)
+		return true;
+	if (errno != EINVAL && errno != ENOSYS)
+		return false;
+	return link(o->temporary, o->path) == 0 && unlink(o->temporary) == 0; /* a file system that cannot */
+}
+
 bool file_out_commit(struct file_out *o, struct error *e)
 {
 	bool ok = fflush(o->f) == 0 && !ferror(o->f) && fsync(fileno(o->f)) == 0;
@@ -126,7 +147,7 @@ bool file_out_commit(struct file_out *o, struct error *e)
 
 	ok = fclose(o->f) == 0 && ok;
 	o->f = NULL;
-	if (ok && rename(o->temporary, o->path) != 0) {
+	if (ok && !give_name(o)) {
 		why = errno;
 		ok = false;
 	}
@@ -149,4 +170,27 @@ void file_out_abort(struct file_out *o)
 	mem_free(o->temporary);
 	mem_free(o->path);
 	*o = (struct file_out){ 0 };
+}
+
+bool file_nameless(FILE **out, struct error *e)
+{
+	const char *dir = getenv("TMPDIR");
+	char path[512];
+	FILE *f = NULL;
+
+	int n = snprintf(path, sizeof(path), "%s/noisegate.XXXXXX", dir && *dir ? dir : "/tmp");
+	errno = ENAMETOOLONG;
+	int fd = n < (int)sizeof(path) ? mkstemp(path) : -1; /* mode 0600 */
+	if (fd >= 0) {
+		(void)unlink(path);
+		f = fdopen(fd, "w+b");
+	}
+	if (!f) {
+		int why = errno;
+		if (fd >= 0)
+			(void)close(fd);
+		return fail(e, why == ENOSPC ? ERR_DISK_FULL : ERR_IO, "could not create a temporary file: %s", strerror(why));
+	}
+	*out = f;
+	return true;
 }

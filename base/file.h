@@ -15,15 +15,19 @@ MUST_CHECK bool file_read_secret(struct arena *a, const char *path, size_t max, 
 
 /*
  * Output that appears under its name only when complete: written to a temporary file in the same directory (mode 0600), then
- * fsynced and renamed.  An existing target is refused unless overwrite.
+ * fsynced and renamed.  An existing target is refused unless overwrite, also one that appears meanwhile; one that is no regular file always.
  */
 struct file_out {
 	FILE *f;
 	char *path, *temporary;
+	bool overwrite;
 };
 
 MUST_CHECK bool file_out_open(struct file_out *o, const char *path, bool overwrite, struct error *e);
 MUST_CHECK bool file_out_commit(struct file_out *o, struct error *e); /* closes; on failure the temporary is removed */
 void file_out_abort(struct file_out *o);                              /* closes and removes; harmless after commit */
+
+/* A temporary file, to write and read, in the directory that TMPDIR names, else /tmp.  It has no name: nobody else can open it, and no end of the process leaves it. */
+MUST_CHECK bool file_nameless(FILE **out, struct error *e);
 
 #endif

@@ -54,6 +54,19 @@ bool text_utf8(const void *bytes, size_t n)
 	return true;
 }
 
+void text_mend_utf8(char *s)
+{
+	for (size_t left = strlen(s); left > 0;) {
+		size_t len = utf8_sequence((const unsigned char *)s, left);
+		if (len == 0) {
+			*s = '?';
+			len = 1;
+		}
+		s += len;
+		left -= len;
+	}
+}
+
 size_t text_chars(const char *s, size_t n)
 {
 	size_t chars = 0;

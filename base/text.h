@@ -11,6 +11,9 @@ MUST_CHECK bool text_starts(const char *s, const char *prefix);
 /* True when the n bytes are well-formed UTF-8 (no surrogates, no overlong forms, at most U+10FFFF) without a zero byte. */
 MUST_CHECK bool text_utf8(const void *p, size_t n);
 
+/* Makes s well-formed UTF-8: each byte that belongs to no character becomes '?'. */
+void text_mend_utf8(char *s);
+
 /* Count of UTF-8 characters in the first n bytes of s (well-formed). */
 MUST_CHECK size_t text_chars(const char *s, size_t n);
 

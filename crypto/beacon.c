@@ -67,6 +67,15 @@ static bool find(const struct csv_reader *csv, const char *in_name, const char *
 	return found == 1 || fail(e, ERR_CONFIG, found ? "%s:1: two columns are named \"%s\"" : "%s:1: there is no column \"%s\"", in_name, column);
 }
 
+/* No other column may have the new one's name. */
+static bool is_free(const struct csv_reader *csv, const char *in_name, const char *target, struct error *e)
+{
+	for (size_t i = 0; i < csv->n_fields; i++)
+		if (text_eq_nocase(csv->fields[i].text, target))
+			return fail(e, ERR_CONFIG, "%s:1: there is a column \"%s\" already", in_name, csv->fields[i].text);
+	return true;
+}
+
 /* The record as it is, and one more field (NULL: blank). */
 static bool copy(const struct csv_reader *csv, const char *more, FILE *out, struct wr *line, struct error *e)
 {
@@ -116,7 +125,7 @@ bool beacon_file(const struct beacon *b, const char *column, const char *target,
 		return false;
 	wr_init_heap(&line, (size_t)CSV_RECORD_MAX * 2);
 	bool ok = csv_next(&csv, &end, e) && (!end || fail(e, ERR_CONFIG, "%s:1: the file has no header", in_name)) &&
-		  find(&csv, in_name, column, &position, e) && copy(&csv, target, out, &line, e) && rows(b, &csv, position, out, &line, e);
+		  find(&csv, in_name, column, &position, e) && is_free(&csv, in_name, target, e) && copy(&csv, target, out, &line, e) && rows(b, &csv, position, out, &line, e);
 	wr_free(&line);
 	csv_close(&csv);
 	return ok;

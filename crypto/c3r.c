@@ -19,7 +19,7 @@ bool c3r_secret_read(const char *text, struct c3r_secret *out, struct error *e)
 	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
 		n--;
 	if (!base64_read(text, n, out->bytes, sizeof(out->bytes), &out->n)) {
-		fail(e, ERR_CRYPTO, "the shared secret is not valid Base64");
+		fail(e, ERR_CRYPTO, "the shared secret is not valid Base64 of at most %d bytes", C3R_SECRET_MAX);
 		return error_hint(e, "Make one with: noisegate key generate --output FILE");
 	}
 	if (out->n < C3R_SECRET_MIN)

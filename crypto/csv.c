@@ -164,7 +164,8 @@ static bool finish_record(struct csv_reader *r, struct error *e)
 	for (size_t i = 0; i < r->n_fields; i++) {
 		r->fields[i].text = (const char *)r->bytes.p + r->starts[i];
 		if (!text_utf8(r->fields[i].text, r->fields[i].n))
-			return fail(e, ERR_IO, "%s:%lld: field %zu is not valid UTF-8", r->name, (long long)r->line, i + 1);
+			return fail(e, ERR_IO, "%s:%lld: field %zu %s", r->name, (long long)r->line, i + 1,
+				    strlen(r->fields[i].text) < r->fields[i].n ? "holds a zero byte, or is not valid UTF-8" : "is not valid UTF-8");
 	}
 	return true;
 }
@@ -223,7 +224,11 @@ bool csv_is_null(const struct csv_null *null, const struct csv_field *f)
 
 static bool must_quote(const char *value, size_t n, bool first)
 {
+	if (n == 0)
+		return false;
 	if (value[0] == '"' || (first && value[0] == '#'))
+		return true;
+	if ((uint8_t)value[0] < ' ' || (uint8_t)value[n - 1] < ' ') /* the AWS client leaves these bare, and loses them when it reads them */
 		return true;
 	for (size_t i = 0; i < n; i++) {
 		char c = value[i];
@@ -252,6 +257,13 @@ void csv_put(struct wr *w, const char *value, size_t n, bool first, const char *
 		csv_put_quoted(w, value, n);
 	else
 		wr_put(w, value, n);
+}
+
+void csv_end(struct wr *w, size_t start)
+{
+	if (w->n == start)
+		wr_str(w, "\"\"");
+	wr_u8(w, '\n');
 }
 
 void csv_put_quoted(struct wr *w, const char *value, size_t n)

@@ -47,6 +47,9 @@ MUST_CHECK bool csv_is_null(const struct csv_null *null, const struct csv_field 
  */
 void csv_put(struct wr *w, const char *value, size_t n, bool first, const char *null_out);
 
+/* Ends the row that began at `start`.  A row of one empty field is written as "": a blank line is no row to any reader. */
+void csv_end(struct wr *w, size_t start);
+
 /* Appends a value in quotes, whatever it is; no comma. */
 void csv_put_quoted(struct wr *w, const char *value, size_t n);
 

@@ -175,7 +175,7 @@ bool key_wrap(const struct c3r_secret *s, const struct key_context *context, con
 
 static bool expected(const char *what, const char *has, const char *wants, struct error *e)
 {
-	if (!wants || text_eq(has, wants))
+	if (!wants || text_eq(has, wants) || (text_eq(what, "collaboration") && text_eq_nocase(has, wants))) /* a UUID in capitals is the same */
 		return true;
 	return fail(e, ERR_KEY_REFUSED, "the key is for %s \"%s\", not \"%s\"", what, has, wants);
 }
@@ -246,7 +246,7 @@ bool key_load(const char *path, const struct key_context *expect, const char *sp
 	if (!key_is_wrapped(text)) {
 		bool ok = c3r_secret_read(text, out, e);
 		secret_wipe(text, n); /* the arena lives as long as the command */
-		return ok;
+		return ok || error_detail(e, "It was read from \"%s\".", path);
 	}
 	return key_parse(q->arena, text, n, &f, e) && (f.destroyed || other_way(&f, spec, &here, e)) && key_unwrap(&f, expect, &here, out, e);
 }

@@ -27,6 +27,7 @@ static bool keep_value(struct psi_values *v, const char *text, size_t n, const c
 
 static bool read_lines(FILE *f, const char *name, struct psi_values *v, struct error *e)
 {
+	static const uint8_t mark[] = { 0xEF, 0xBB, 0xBF }; /* some editors begin a file with it; it is no part of the first value */
 	char text[PSI_VALUE_MAX + 2]; /* one more than allowed, and a carriage return */
 	size_t n = 0;
 	bool ok = true;
@@ -36,6 +37,8 @@ static bool read_lines(FILE *f, const char *name, struct psi_values *v, struct e
 		if (c != '\n' && c != EOF) {
 			if (n < sizeof(text))
 				text[n++] = (char)c;
+			if (line == 1 && n == sizeof(mark) && mem_equal(text, mark, n))
+				n = 0;
 			continue;
 		}
 		if (n > 0 && text[n - 1] == '\r')

@@ -56,13 +56,21 @@ static const char *scalar(const yaml_node_t *n)
 	return n && n->type == YAML_SCALAR_NODE ? (const char *)n->data.scalar.value : NULL;
 }
 
+/* null as JSON and YAML write it: as if the key were not there. */
+static bool is_null(const yaml_node_t *n)
+{
+	const char *text = scalar(n);
+
+	return text && n->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && (!*text || text_eq(text, "~") || text_eq_nocase(text, "null"));
+}
+
 static yaml_node_t *get(struct reading *g, const yaml_node_t *map, const char *key)
 {
 	if (!map || map->type != YAML_MAPPING_NODE)
 		return NULL;
 	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
 		if (text_eq(scalar(node_at(g, p->key)), key))
-			return node_at(g, p->value);
+			return is_null(node_at(g, p->value)) ? NULL : node_at(g, p->value);
 	}
 	return NULL;
 }
@@ -76,6 +84,9 @@ static bool only(struct reading *g, const yaml_node_t *map, const char *const *k
 			known = known || text_eq(keys[i], scalar(key));
 		if (!known)
 			return bad(g, key, e, "unknown key", scalar(key) ? scalar(key) : "?");
+		for (const yaml_node_pair_t *q = map->data.mapping.pairs.start; q < p; q++)
+			if (text_eq(scalar(node_at(g, q->key)), scalar(key)))
+				return bad(g, key, e, "this key is given twice:", scalar(key));
 	}
 	return true;
 }
@@ -86,8 +97,6 @@ static bool read_pad(struct reading *g, const yaml_node_t *column, struct schema
 	const yaml_node_t *pad = get(g, column, "pad");
 	int64_t length;
 
-	if (pad && scalar(pad) && text_eq(scalar(pad), "null"))
-		pad = NULL;
 	if (c->kind != COLUMN_SEALED && c->kind != COLUMN_DETERMINISTIC)
 		return pad ? bad(g, pad, e, "only sealed columns have a pad", NULL) : true;
 	if (!pad && g->out->format == FORMAT_NATIVE) { /* lengths are hidden unless told otherwise */
@@ -179,7 +188,7 @@ static bool read_columns(struct reading *g, const yaml_node_t *list, struct erro
 				return false;
 			continue;
 		}
-		if (scalar(n) && (text_eq(scalar(n), "null") || !*scalar(n)))
+		if (is_null(n))
 			continue; /* this source field is dropped */
 		if (n->type != YAML_SEQUENCE_NODE)
 			return bad(g, n, e, "a schema by position lists, for each source field, a list of target columns", NULL);
@@ -217,6 +226,20 @@ static bool read_root(struct reading *g, struct error *e)
 	return g->out->columns ? read_columns(g, columns, e) : fail_memory(e);
 }
 
+/* One document is all there is. */
+static bool at_end(struct reading *g, yaml_parser_t *parser, struct error *e)
+{
+	yaml_document_t more;
+	const yaml_node_t *root;
+
+	if (!yaml_parser_load(parser, &more))
+		return fail(e, ERR_CONFIG, "%s:%zu:%zu: something follows the schema", g->name, parser->problem_mark.line + 1, parser->problem_mark.column + 1);
+	root = yaml_document_get_root_node(&more);
+	bool ok = !root || bad(g, root, e, "something follows the schema", NULL);
+	yaml_document_delete(&more);
+	return ok;
+}
+
 bool schema_read(struct arena *a, const char *name, const char *text, size_t n, struct schema *out, struct error *e)
 {
 	struct reading g = { .arena = a, .name = name, .out = out };
@@ -231,7 +254,7 @@ bool schema_read(struct arena *a, const char *name, const char *text, size_t n, 
 		fail(e, ERR_CONFIG, "%s:%zu:%zu: not valid JSON or YAML: %s", name, parser.problem_mark.line + 1, parser.problem_mark.column + 1,
 		     parser.problem ? parser.problem : "?");
 	} else {
-		ok = read_root(&g, e);
+		ok = read_root(&g, e) && at_end(&g, &parser, e);
 		yaml_document_delete(&g.document);
 	}
 	yaml_parser_delete(&parser);

@@ -6,6 +6,7 @@
 #include "crypto/csv.h"
 #include "crypto/seal_row.h"
 #include "crypto/sorter.h"
+#include "crypto/spool.h"
 
 #include <errno.h>
 #include <string.h>
@@ -49,7 +50,8 @@ static bool find_source(const struct sealing *g, const char *const *headers, siz
 	}
 	if (found == 1)
 		return true;
-	return fail(e, ERR_CONFIG, found ? "%s:1: two columns are named \"%s\"" : "%s:1: there is no column \"%s\", which the schema names", g->in_name, source);
+	return fail(e, ERR_CONFIG, found ? "%s:1: two columns are named \"%s\"" : "%s:1: there is no column \"%s\", which the schema names", g->in_name, source) ||
+	       (!found && n == 1 ? error_hint(e, "The header is one column.  Columns are separated by commas.") : false);
 }
 
 /* Where each target's source stands among the fields. */
@@ -299,17 +301,13 @@ static bool put_header(struct sealing *g, struct error *e)
 }
 
 /* What can be refused without reading the file. */
-static bool check_settings(const struct sealing *g, FILE *in, struct error *e)
+static bool check_settings(const struct sealing *g, struct error *e)
 {
 	for (size_t i = 0; i < g->schema->n; i++) {
 		const struct schema_column *c = &g->schema->columns[i];
 		if (c->kind == COLUMN_CLEARTEXT && !g->settings->allow_cleartext) {
 			fail(e, ERR_CRYPTO, "column \"%s\" is cleartext, which is off", c->target);
 			return error_hint(e, "Seal or drop it, or agree on --allow-cleartext with the other members.");
-		}
-		if (c->pad == PAD_MAX && ftello(in) < 0) {
-			fail(e, ERR_IO, "%s cannot be read twice", g->in_name);
-			return error_hint(e, "Column \"%s\" is padded to its longest value, which takes two passes: give a file, not a pipe.", c->target);
 		}
 	}
 	return true;
@@ -399,6 +397,7 @@ bool seal_file(FILE *in, const char *in_name, FILE *out, const struct schema *sc
 	       const char *collaboration, const struct seal_settings *settings, const struct rng *r, int64_t *rows, struct error *e)
 {
 	struct sealing g = { .schema = schema, .settings = settings, .in_name = in_name, .out = out };
+	FILE *copy = NULL;
 	bool ok = false;
 
 	secret_lock(&g.plan.root, sizeof(g.plan.root));
@@ -409,10 +408,12 @@ bool seal_file(FILE *in, const char *in_name, FILE *out, const struct schema *sc
 	wr_init_heap(&g.line, LINE_ROOM);
 	if (!g.targets)
 		fail_memory(e);
-	else
-		ok = check_settings(&g, in, e) && measure(&g, in, e) && prepare(&g, e) && sorter_open(&g.rows_by_nonce, e) && seal_rows(&g, in, e) &&
+	else if (check_settings(&g, e) && (!pads_to_max(schema) || ftello(in) >= 0 || spool_copy(in, in_name, r, &copy, e)))
+		ok = measure(&g, copy ? copy : in, e) && prepare(&g, e) && sorter_open(&g.rows_by_nonce, e) && seal_rows(&g, copy ? copy : in, e) &&
 		     check_duplicates(&g, e) && put_header(&g, e) && sorter_finish(g.rows_by_nonce, put_row, &g, e);
 	*rows = g.rows;
+	if (copy)
+		(void)fclose(copy);
 	sorter_close(g.seen);
 	sorter_close(g.rows_by_nonce);
 	mem_free(g.targets);

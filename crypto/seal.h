@@ -26,7 +26,7 @@ struct seal_settings {
 };
 
 /*
- * in must be seekable when a column is padded to its maximum (two passes).  Nothing is written to out before all of the input has been read and checked.
+ * When a column is padded to its maximum (two passes), an `in` that cannot be sought is copied first (crypto/spool.h).  Nothing is written to out before all of the input has been read and checked.
  * ERR_CRYPTO: a setting, value or duplicate forbids it; ERR_CONFIG: schema and file do not fit; ERR_IO, ERR_DISK_FULL.
  */
 MUST_CHECK bool seal_file(FILE *in, const char *in_name, FILE *out, const struct schema *schema, const struct c3r_secret *secret,
@@ -40,6 +40,7 @@ struct unseal_settings {
 	const char *null_in, *null_out;
 	void (*progress)(void *ctx, int64_t rows);
 	void *progress_ctx;
+	int64_t *opened; /* how many sealed cells were opened and tags found right; NULL: not told */
 };
 
 /* Rows are written as they are read: a cell that does not open may come after rows that are already in out. */

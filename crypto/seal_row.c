@@ -235,7 +235,7 @@ static bool seal_row(struct sealer *s, struct seal_job *j)
 		if (!native_tag_put(s->native, &j->out))
 			return fail(&j->error, ERR_CRYPTO, "could not make a row's tag");
 	}
-	wr_u8(&j->out, '\n');
+	csv_end(&j->out, start);
 	if (!wr_ok(&j->out) || !wr_ok(&j->seen))
 		return fail_memory(&j->error);
 	j->rows[j->n].n = j->out.n - start;

@@ -21,7 +21,7 @@ struct unsealing {
 	struct native_place last; /* of the row before */
 	bool any;                 /* there was one */
 	uint64_t sealed_rows;     /* that the file's tag tells of */
-	int64_t rows;
+	int64_t rows, opened;
 	FILE *out;
 };
 
@@ -155,6 +155,7 @@ static bool collect(struct unsealing *g, struct error *e)
 	if (!put_bytes(g, &j->out, e))
 		return false;
 	g->rows += (int64_t)j->n;
+	g->opened += (int64_t)j->opened;
 	if (g->settings->progress)
 		g->settings->progress(g->settings->progress_ctx, g->rows);
 	crew_back(g->crew);
@@ -267,5 +268,7 @@ bool unseal_file(FILE *in, const char *in_name, FILE *out, const struct c3r_secr
 	}
 	stop(&g);
 	*rows = g.rows;
+	if (settings->opened)
+		*settings->opened = g.opened;
 	return ok;
 }

@@ -99,6 +99,14 @@ static bool same_row(struct unsealer *u, struct unseal_job *j, size_t i, const s
 	return true;
 }
 
+static bool not_opened(const struct unsealer *u, struct unseal_job *j, size_t i, const char *why)
+{
+	at_cell(u, j, i, why);
+	return u->plan->settings->partial ?
+		       error_hint(&j->error, "A column opens only under the name that it was sealed under: if the query gave it another, give it back in the header.") :
+		       false;
+}
+
 static bool open_native(struct unsealer *u, struct unseal_job *j, size_t i, const struct csv_field *f, enum native_cell kind, bool *null)
 {
 	const struct unseal_plan *p = u->plan;
@@ -108,13 +116,9 @@ static bool open_native(struct unsealer *u, struct unseal_job *j, size_t i, cons
 		if (native_open_deterministic(u->native, &u->siv_keys[i], f->text, f->n, &u->cell, null, &why))
 			return true;
 		wr_clear(&u->cell);
-		return native_open_deterministic(u->native, &u->siv_common, f->text, f->n, &u->cell, null, &why) || at_cell(u, j, i, why);
+		return native_open_deterministic(u->native, &u->siv_common, f->text, f->n, &u->cell, null, &why) || not_opened(u, j, i, why);
 	}
-	if (p->tag == p->n && !p->settings->partial) {
-		at_cell(u, j, i, "the file has no column " NATIVE_ROW_COLUMN ", without which nobody can tell whether rows were changed");
-		return error_hint(&j->error, "For an answer with some of the columns: --partial.");
-	}
-	return same_row(u, j, i, f) && (native_open(u->native, p->names[i], f->text, f->n, &u->cell, null, &why) || at_cell(u, j, i, why));
+	return same_row(u, j, i, f) && (native_open(u->native, p->names[i], f->text, f->n, &u->cell, null, &why) || not_opened(u, j, i, why));
 }
 
 /* Fingerprints stay as they are. */
@@ -134,6 +138,10 @@ static bool put_cell(struct unsealer *u, struct unseal_job *j, size_t i, bool fi
 	enum c3r_cell c3r = null ? CELL_CLEAR : c3r_kind(f.text, f.n);
 	enum native_cell native = null ? NATIVE_NONE : native_kind(f.text, f.n);
 
+	if (native != NATIVE_NONE && u->plan->tag == u->plan->n && !u->plan->settings->partial) {
+		at_cell(u, j, i, "the file has no column " NATIVE_ROW_COLUMN ", without which nobody can tell whether rows were changed");
+		return error_hint(&j->error, "For an answer with some of the columns: --partial.");
+	}
 	if (c3r == CELL_OTHER_VERSION || native == NATIVE_OTHER)
 		return at_cell(u, j, i, "it has another format version");
 	if (native == NATIVE_TAG)
@@ -153,6 +161,7 @@ static bool put_cell(struct unsealer *u, struct unseal_job *j, size_t i, bool fi
 	}
 	if (!wr_ok(&u->cell))
 		return fail_memory(&j->error);
+	j->opened++;
 	csv_put(&j->out, null ? NULL : wr_text(&u->cell), u->cell.n, first, null_out);
 	return true;
 }
@@ -189,14 +198,17 @@ static bool check_tag(struct unsealer *u, struct unseal_job *j)
 			native_tag_cell(u->native, f.text, f.n);
 	}
 	const struct csv_field f = batch_get(&j->in, j->n, p->tag);
-	if (native_tag_check(u->native, f.text, f.n, &why))
+	if (native_tag_check(u->native, f.text, f.n, &why)) {
+		j->opened++;
 		return true;
+	}
 	at_cell(u, j, p->tag, why);
 	return error_hint(&j->error, "For an answer with some of the columns, or values that went through a database: --partial.");
 }
 
 static bool open_row(struct unsealer *u, struct unseal_job *j)
 {
+	const size_t start = j->out.n;
 	bool first = true;
 
 	if (!begin_row(u, j))
@@ -208,7 +220,7 @@ static bool open_row(struct unsealer *u, struct unseal_job *j)
 			return false;
 		first = false;
 	}
-	wr_u8(&j->out, '\n');
+	csv_end(&j->out, start);
 	return wr_ok(&j->out) ? check_tag(u, j) : fail_memory(&j->error);
 }
 
@@ -218,6 +230,7 @@ void unseal_job_run(void *unsealer, void *job)
 	struct unseal_job *j = job;
 
 	wr_clear(&j->out);
+	j->opened = 0;
 	for (j->n = 0; j->n < j->in.n; j->n++) {
 		if (!open_row(u, j))
 			return;

@@ -25,6 +25,7 @@ struct unseal_job {
 	struct wr out;
 	struct native_place places[BATCH_ROWS]; /* of the rows, when there are tags */
 	size_t n; /* rows opened; fewer than in.n: error says why */
+	size_t opened; /* cells, and tags that fit */
 	struct error error;
 	bool handed; /* was full once: to be cleared before it is filled again */
 };

@@ -6,6 +6,7 @@
 #include "crypto/secret_memory.h"
 #include "crypto/siv.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <string.h>
@@ -108,9 +109,10 @@ static bool file_ready(const char *path, bool create, bool *fresh, struct error 
 	int fd = open(path, O_RDWR | O_CLOEXEC | (create ? O_CREAT : 0), 0600);
 
 	if (fd < 0 || fstat(fd, &st) != 0) {
+		int why = errno;
 		if (fd >= 0)
 			(void)close(fd);
-		return fail(e, ERR_IO, "could not open vault \"%s\"", path);
+		return fail(e, ERR_IO, "could not open vault \"%s\": %s", path, strerror(why));
 	}
 	(void)close(fd);
 	*fresh = st.st_size == 0;

@@ -26,14 +26,17 @@ static const char *reads(const struct pass *g, const struct token_column *c)
 static bool columns_find(struct pass *g, const struct csv_reader *csv, struct error *e)
 {
 	struct arena a;
-	bool ok = true;
 
-	arena_init(&a, 4 << 20);
+	arena_init(&a, (size_t)CSV_COLUMNS_MAX * (SCHEMA_NAME_MAX + 64));
+	const char **headers = arena_array(&a, csv->n_fields, const char *);
+	bool ok = headers || fail_memory(e);
+	for (size_t f = 0; ok && f < csv->n_fields; f++)
+		if (!schema_header(&a, csv->fields[f].text, &headers[f]))
+			headers[f] = NULL; /* a column that no schema can name */
 	for (size_t i = 0; ok && i < g->schema->n; i++) {
 		size_t found = 0;
 		for (size_t f = 0; f < csv->n_fields; f++) {
-			const char *header;
-			if (!schema_header(&a, csv->fields[f].text, &header) || !text_eq(header, reads(g, &g->schema->columns[i])))
+			if (!headers[f] || !text_eq(headers[f], reads(g, &g->schema->columns[i])))
 				continue;
 			g->position[i] = f;
 			found++;
@@ -92,7 +95,7 @@ static bool row(struct pass *g, const struct csv_reader *csv, struct error *e)
 			csv_put(&g->line, wr_text(&g->value), g->value.n, i == 0, "");
 		}
 	}
-	wr_u8(&g->line, '\n');
+	csv_end(&g->line, 0);
 	return true;
 }
 

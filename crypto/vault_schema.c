@@ -41,12 +41,16 @@ static bool take_key(struct reading *g, const yaml_node_t *key, const yaml_node_
 		     { "keepLength", &c->keep } };
 	const char *name = scalar(key);
 
+	const bool null = scalar(value) && value->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && (!*scalar(value) || text_eq(scalar(value), "~") || text_eq_nocase(scalar(value), "null"));
+
 	if (!scalar(value))
 		return bad(g, key, e, "the value must be a text, a number, true or false", NULL);
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		if (!text_eq(name, keys[i].name))
 			continue;
-		*keys[i].to = scalar(value);
+		if (*keys[i].to)
+			return bad(g, key, e, "this key is given twice:", name);
+		*keys[i].to = null ? NULL : scalar(value); /* null: as if it were not there */
 		return true;
 	}
 	return bad(g, key, e, "unknown key", name ? name : "?");

@@ -11,31 +11,41 @@ struct released {
 	size_t n_values;
 };
 
-struct making {
+struct releasing {
 	const struct release_spec *spec;
-	const struct exact_rows *rows;
+	const struct exact_rows *rows; /* the row at hand, or those that were kept */
 	const struct rng *rng;
 	struct draws draws; /* all the noise of this release */
 	struct arena *arena;
+	struct arena scratch; /* of the row at hand */
 	struct released *out;
 	struct drawn *drawn; /* of each value, for the row at hand */
 	struct select_table table; /* SELECT_OPTIMAL */
 	size_t *chosen;            /* RELEASE_CLIPPED: the step of each value's bound */
+	i128 (*above)[CLIP_STEPS_MAX]; /* RELEASE_CLIPPED: of each value, how many sums are beyond each bound, in the rows so far; NULL: no value is clipped */
+	/* rows that can be released only once all are there: they are looked up by key, or a bound follows from all of them */
+	bool together;
+	struct exact_rows kept;
+	const char **cells; /* kept's */
+	struct drawn *units; /* of each kept row: the value that selected it */
+	size_t cap_kept, cap_units;
 };
+
+enum { SCRATCH_MAX = 1 << 30 };
 
 static bool bad_cell(struct error *e)
 {
 	return fail(e, ERR_UPSTREAM, "the upstream could not run the query");
 }
 
-static const char *exact_cell(const struct making *m, size_t row, size_t column)
+static const char *exact_cell(const struct releasing *m, size_t row, size_t column)
 {
 	BUG_IF(column >= m->rows->n_columns);
 	return m->rows->cells[row * m->rows->n_columns + column];
 }
 
 /* The exact integer of a cell, or 0 for a group that the data does not have (row == SIZE_MAX) and for NULL. */
-static bool exact_integer(const struct making *m, size_t row, size_t column, i128 *out, struct error *e)
+static bool exact_integer(const struct releasing *m, size_t row, size_t column, i128 *out, struct error *e)
 {
 	const char *s = row == SIZE_MAX ? NULL : exact_cell(m, row, column);
 
@@ -46,7 +56,7 @@ static bool exact_integer(const struct making *m, size_t row, size_t column, i12
 	return number_i128(s, -most, most, out) ? true : bad_cell(e);
 }
 
-static bool noised(struct making *m, size_t row, size_t column, const struct noise *noise, i128 *out, struct error *e)
+static bool noised(struct releasing *m, size_t row, size_t column, const struct noise *noise, i128 *out, struct error *e)
 {
 	i128 exact, sample;
 
@@ -58,13 +68,13 @@ static bool noised(struct making *m, size_t row, size_t column, const struct noi
 }
 
 /* "index:count,index:count": what the upstream counted, NULL for nothing. */
-static bool read_histogram(const struct making *m, const char *s, struct quantile_bucket **out, size_t *n, struct error *e)
+static bool read_histogram(struct releasing *m, const char *s, struct quantile_bucket **out, size_t *n, struct error *e)
 {
 	size_t count = 0;
 
 	for (const char *c = s; c && *c; c++)
 		count += *c == ':';
-	struct quantile_bucket *b = arena_array(m->arena, count ? count : 1, struct quantile_bucket);
+	struct quantile_bucket *b = arena_array(&m->scratch, count ? count : 1, struct quantile_bucket);
 	if (!b)
 		return fail_memory(e);
 	for (size_t i = 0; i < count; i++) {
@@ -87,20 +97,20 @@ static bool read_histogram(const struct making *m, const char *s, struct quantil
 	return count > 0 || !s || !*s ? true : bad_cell(e);
 }
 
-static bool draw_quantiles(struct making *m, size_t row, const struct release_value *v, struct drawn *d, struct error *e)
+static bool draw_quantiles(struct releasing *m, size_t row, const struct release_value *v, struct drawn *d, struct error *e)
 {
 	struct quantile_bucket *histogram = NULL;
 	size_t n = 0;
 
-	d->quantiles = arena_array(m->arena, v->n_ranks, struct quantile);
+	d->quantiles = arena_array(&m->scratch, v->n_ranks, struct quantile);
 	if (!d->quantiles)
 		return fail_memory(e);
 	return read_histogram(m, row == SIZE_MAX ? NULL : exact_cell(m, row, v->column), &histogram, &n, e) &&
-	       quantile_release(&v->tree, histogram, n, &v->noise, &m->draws, m->arena, v->ranks, v->n_ranks, m->spec->confidence, d->quantiles,
+	       quantile_release(&v->tree, histogram, n, &v->noise, &m->draws, &m->scratch, v->ranks, v->n_ranks, m->spec->confidence, d->quantiles,
 				NULL, e);
 }
 
-static bool draw_moments(struct making *m, size_t row, const struct release_value *v, struct drawn *d, struct error *e)
+static bool draw_moments(struct releasing *m, size_t row, const struct release_value *v, struct drawn *d, struct error *e)
 {
 	i128 plain[MOMENT_PARTS] = { 0 };
 
@@ -112,33 +122,37 @@ static bool draw_moments(struct making *m, size_t row, const struct release_valu
 }
 
 /* Bounds are found over all rows at once: what a unit adds is bounded alike everywhere, and small groups need not find one by themselves. */
-static bool choose_bounds(struct making *m, struct error *e)
+static bool count_above(struct releasing *m, struct error *e)
 {
 	const struct release_spec *s = m->spec;
 
-	m->chosen = arena_array(m->arena, s->n_values + 1, size_t);
-	m->out->bounds = arena_array(m->arena, s->n_values + 1, i128);
-	m->out->n_values = s->n_values;
-	if (!m->chosen || !m->out->bounds)
-		return fail_memory(e);
-	for (size_t i = 0; i < s->n_values; i++) {
+	for (size_t i = 0; m->above && i < s->n_values; i++) {
 		const struct release_value *v = &s->values[i];
-		i128 above[CLIP_STEPS_MAX] = { 0 };
 		struct clip_buckets b;
 		if (v->kind != RELEASE_CLIPPED || v->shared > 0)
 			continue;
-		for (size_t row = 0; row < m->rows->n_rows; row++) {
-			if (!clip_read(&v->clip, exact_cell(m, row, v->column), &b, e) || !clip_count_above(&v->clip, &b, above, e))
-				return false;
-		}
-		if (!clip_choose(&v->clip, above, m->rng, &m->chosen[i], e))
+		if (!clip_read(&v->clip, exact_cell(m, 0, v->column), &b, e) || !clip_count_above(&v->clip, &b, m->above[i], e))
+			return false;
+	}
+	return true;
+}
+
+static bool choose_bounds(struct releasing *m, struct error *e)
+{
+	const struct release_spec *s = m->spec;
+
+	for (size_t i = 0; m->above && i < s->n_values; i++) {
+		const struct release_value *v = &s->values[i];
+		if (v->kind != RELEASE_CLIPPED || v->shared > 0)
+			continue;
+		if (!clip_choose(&v->clip, m->above[i], m->rng, &m->chosen[i], e))
 			return false;
 		m->out->bounds[i] = clip_bound(&v->clip, m->chosen[i]);
 	}
 	return true;
 }
 
-static bool draw_clipped(struct making *m, size_t row, size_t value, struct drawn *d, struct error *e)
+static bool draw_clipped(struct releasing *m, size_t row, size_t value, struct drawn *d, struct error *e)
 {
 	const struct release_value *v = &m->spec->values[value];
 	struct clip_buckets b;
@@ -152,7 +166,7 @@ static bool draw_clipped(struct making *m, size_t row, size_t value, struct draw
 }
 
 /* An exact integer that was brought onto the joint part's lattice, and its noise. */
-static bool add_noise(struct making *m, const struct noise *noise, i128 exact, i128 *out, struct error *e)
+static bool add_noise(struct releasing *m, const struct noise *noise, i128 exact, i128 *out, struct error *e)
 {
 	i128 sample;
 
@@ -162,7 +176,7 @@ static bool add_noise(struct making *m, const struct noise *noise, i128 exact, i
 }
 
 /* All members of the joint part, for one row: each sees the same noised count of units. */
-static bool draw_joint(struct making *m, size_t row, struct error *e)
+static bool draw_joint(struct releasing *m, size_t row, struct error *e)
 {
 	const struct release_spec *s = m->spec;
 	i128 units, shared, exact, z;
@@ -190,7 +204,7 @@ static bool draw_joint(struct making *m, size_t row, struct error *e)
 	return true;
 }
 
-static bool draw(struct making *m, size_t row, size_t value, struct drawn *d, struct error *e)
+static bool draw(struct releasing *m, size_t row, size_t value, struct drawn *d, struct error *e)
 {
 	const struct release_value *v = &m->spec->values[value];
 
@@ -206,7 +220,7 @@ static bool draw(struct making *m, size_t row, size_t value, struct drawn *d, st
 	       (v->kind != RELEASE_AVG || noised(m, row, v->column + 1, &v->noise_sum, &d->sum, e));
 }
 
-static bool release_one(struct making *m, size_t row, size_t value, const char **out, struct error *e)
+static bool release_one(struct releasing *m, size_t row, size_t value, const char **out, struct error *e)
 {
 	const struct release_value *v = &m->spec->values[value];
 
@@ -230,7 +244,7 @@ static bool too_many(struct error *e)
 }
 
 /* Appends a row: keys given, values from an exact row or, for an empty public group, from zeros. */
-static bool add_row(struct making *m, const char *const *keys, size_t row, struct error *e)
+static bool add_row(struct releasing *m, const char *const *keys, size_t row, struct error *e)
 {
 	struct released *r = m->out;
 
@@ -259,6 +273,7 @@ static bool add_row(struct making *m, const char *const *keys, size_t row, struc
 			return false;
 	}
 	r->n_rows++;
+	arena_reset(&m->scratch);
 	return true;
 }
 
@@ -289,7 +304,7 @@ struct index {
 	size_t mask;
 };
 
-static bool index_rows(struct making *m, struct index *x, struct error *e)
+static bool index_rows(struct releasing *m, struct index *x, struct error *e)
 {
 	size_t size = 16;
 
@@ -308,7 +323,7 @@ static bool index_rows(struct making *m, struct index *x, struct error *e)
 	return true;
 }
 
-static size_t find_row(const struct making *m, const struct index *x, const char *const *keys)
+static size_t find_row(const struct releasing *m, const struct index *x, const char *const *keys)
 {
 	for (size_t at = hash_keys(keys, m->spec->n_keys) & x->mask; x->slots[at]; at = (at + 1) & x->mask) {
 		size_t row = x->slots[at] - 1;
@@ -319,11 +334,11 @@ static size_t find_row(const struct making *m, const struct index *x, const char
 }
 
 /* A value twice in a domain would answer the same group twice, with noise that averages out: our planner never does that. */
-static bool domain_is_distinct(struct making *m, const char *const *domain, size_t n, struct error *e)
+static bool domain_is_distinct(struct releasing *m, const char *const *domain, size_t n, struct error *e)
 {
 	const struct exact_rows rows = { .n_rows = n, .n_columns = 1, .cells = domain };
 	const struct release_spec one = { .n_keys = 1 };
-	struct making as_rows = { .spec = &one, .rows = &rows, .arena = m->arena };
+	struct releasing as_rows = { .spec = &one, .rows = &rows, .arena = m->arena };
 	struct index x;
 
 	if (!index_rows(&as_rows, &x, e))
@@ -336,7 +351,7 @@ static bool domain_is_distinct(struct making *m, const char *const *domain, size
 }
 
 /* Every combination of the public domains, the last key fastest. */
-static bool release_domains(struct making *m, struct error *e)
+static bool release_domains(struct releasing *m, struct error *e)
 {
 	const struct release_spec *s = m->spec;
 	size_t *at = arena_array(m->arena, s->n_keys, size_t), product = 1;
@@ -367,7 +382,7 @@ static bool release_domains(struct making *m, struct error *e)
 }
 
 /* The noised count of a row's units: of a value that is shown, or drawn for this alone. */
-static bool noised_units(struct making *m, size_t row, i128 *out, struct error *e)
+static bool noised_units(struct releasing *m, size_t row, i128 *out, struct error *e)
 {
 	const struct release_spec *s = m->spec;
 
@@ -380,7 +395,7 @@ static bool noised_units(struct making *m, size_t row, i128 *out, struct error *
 	return true;
 }
 
-static bool row_selected(struct making *m, size_t row, bool *keep, struct error *e)
+static bool row_selected(struct releasing *m, size_t row, bool *keep, struct error *e)
 {
 	const struct release_spec *s = m->spec;
 	i128 n, units;
@@ -400,18 +415,6 @@ static bool row_selected(struct making *m, size_t row, bool *keep, struct error 
 	if (!noised_units(m, row, &n, e))
 		return false;
 	*keep = select_keeps(units, n, s->threshold, s->minimum_units);
-	return true;
-}
-
-static bool release_rows(struct making *m, struct error *e)
-{
-	for (size_t row = 0; row < m->rows->n_rows; row++) {
-		bool keep;
-		if (!row_selected(m, row, &keep, e))
-			return false;
-		if (keep && !add_row(m, m->rows->cells + row * m->rows->n_columns, row, e))
-			return false;
-	}
 	return true;
 }
 
@@ -453,7 +456,7 @@ static void check_spec(const struct release_spec *s)
 }
 
 /* The upstream gave every column that the release reads. */
-static bool wide_enough(const struct release_spec *s, const struct exact_rows *rows)
+static bool wide_enough(const struct release_spec *s, size_t n_columns)
 {
 	size_t need = s->n_keys;
 
@@ -468,37 +471,148 @@ static bool wide_enough(const struct release_spec *s, const struct exact_rows *r
 		need = s->units_column + 1;
 	if (s->joint.members > 0 && s->joint.column >= need)
 		need = s->joint.column + 1;
-	return rows->n_rows == 0 || rows->n_columns >= need;
+	return n_columns >= need;
+}
+
+/* --- row by row ----------------------------------------------------------------------------------------------------------------------- */
+
+static bool has_clipped(const struct release_spec *s)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < s->n_values; i++)
+		found = found || s->values[i].kind == RELEASE_CLIPPED;
+	return found;
+}
+
+/* What a release holds beside its arena's memory. */
+static void let_go(void *releasing)
+{
+	struct releasing *m = releasing;
+
+	if (m->rng)
+		draws_end(&m->draws);
+	m->rng = NULL;
+	arena_reset(&m->scratch);
+}
+
+bool release_begin(const struct release_spec *spec, const struct rng *r, struct arena *a, struct releasing **out, struct error *e)
+{
+	struct releasing *m = arena_new(a, struct releasing);
+	const bool clipped = has_clipped(spec);
+
+	check_spec(spec);
+	if (!m)
+		return fail_memory(e);
+	*m = (struct releasing){ .spec = spec, .arena = a, .together = spec->selection == SELECT_ALL || clipped };
+	arena_init(&m->scratch, SCRATCH_MAX);
+	if (!arena_on_reset(a, let_go, m)) /* also of one that is given up */
+		return fail_memory(e);
+	m->out = arena_new(a, struct released);
+	m->drawn = arena_array(a, spec->n_values + 1, struct drawn);
+	m->chosen = arena_array(a, spec->n_values + 1, size_t);
+	if (clipped)
+		m->above = arena_alloc(a, spec->n_values, sizeof(*m->above));
+	if (!m->out || !m->drawn || !m->chosen || (clipped && !m->above))
+		return fail_memory(e);
+	m->out->bounds = arena_array(a, spec->n_values + 1, i128);
+	if (!m->out->bounds)
+		return fail_memory(e);
+	m->out->n_values = spec->n_values;
+	m->out->n_columns = spec->n_keys + spec->n_values;
+	if (spec->selection == SELECT_OPTIMAL && !select_table_make(&spec->law, a, &m->table, e))
+		return false;
+	draws_begin(&m->draws, r);
+	m->rng = r;
+	*out = m;
+	return true;
+}
+
+static bool keep_row(struct releasing *m, const char *const *cells, size_t n, struct error *e)
+{
+	const size_t units = m->spec->units_value, row = m->kept.n_rows;
+
+	if (row > 0 && n != m->kept.n_columns)
+		return bad_cell(e);
+	for (size_t i = 0; i < n; i++) {
+		m->cells = arena_grow(m->arena, m->cells, row * n + i, &m->cap_kept, sizeof(*m->cells));
+		if (!m->cells)
+			return fail_memory(e);
+		m->cells[row * n + i] = cells[i] ? arena_strdup(m->arena, cells[i]) : NULL;
+		if (cells[i] && !m->cells[row * n + i])
+			return fail_memory(e);
+	}
+	m->units = arena_grow(m->arena, m->units, row, &m->cap_units, sizeof(*m->units));
+	if (!m->units)
+		return fail_memory(e);
+	m->units[row] = m->drawn[units > 0 ? units - 1 : 0];
+	m->kept = (struct exact_rows){ row + 1, n, m->cells };
+	return true;
+}
+
+/* A row of a group that is not shown leaves nothing behind: what a release may take up depends on what it shows. */
+static bool take_row(struct releasing *m, const char *const *cells, size_t n, struct error *e)
+{
+	bool keep = true;
+
+	if (!wide_enough(m->spec, n))
+		return bad_cell(e);
+	if (!count_above(m, e) || (m->spec->selection != SELECT_ALL && !row_selected(m, 0, &keep, e)))
+		return false;
+	return !keep || (m->together ? keep_row(m, cells, n, e) : add_row(m, cells, 0, e));
+}
+
+bool release_row(struct releasing *m, const char *const *cells, size_t n, struct error *e)
+{
+	const struct exact_rows one = { 1, n, cells };
+
+	m->rows = &one;
+	bool ok = take_row(m, cells, n, e);
+	m->rows = NULL;
+	arena_reset(&m->scratch);
+	return ok;
+}
+
+/* Groups that were selected before, with the draw that selected them. */
+static bool release_kept(struct releasing *m, struct error *e)
+{
+	const size_t units = m->spec->units_value;
+
+	for (size_t row = 0; row < m->kept.n_rows; row++) {
+		m->drawn[units > 0 ? units - 1 : 0] = m->units[row];
+		if (!add_row(m, m->kept.cells + row * m->kept.n_columns, row, e))
+			return false;
+	}
+	return true;
+}
+
+bool release_end(struct releasing *m, const struct released **out, struct error *e)
+{
+	const bool all = m->spec->selection == SELECT_ALL;
+	bool ok = true;
+
+	m->rows = &m->kept;
+	if (m->together)
+		ok = choose_bounds(m, e) && (!all ? release_kept(m, e) : m->spec->n_keys > 0 ? release_domains(m, e)
+										      : add_row(m, NULL, m->kept.n_rows > 0 ? 0 : SIZE_MAX, e));
+	let_go(m);
+	if (ok)
+		*out = m->out;
+	return ok;
 }
 
 bool release_make(const struct release_spec *spec, const struct exact_rows *rows, const struct rng *r, struct arena *a,
 		  const struct released **out, struct error *e)
 {
-	struct making m = { .spec = spec, .rows = rows, .rng = r, .arena = a };
+	struct releasing *m;
 
-	check_spec(spec);
-	if (!wide_enough(spec, rows))
-		return bad_cell(e);
-	m.out = arena_new(a, struct released);
-	if (!m.out)
-		return fail_memory(e);
-	m.drawn = arena_array(a, spec->n_values ? spec->n_values : 1, struct drawn);
-	if (!m.drawn)
-		return fail_memory(e);
-	m.out->n_columns = spec->n_keys + spec->n_values;
-	if (spec->selection == SELECT_OPTIMAL && !select_table_make(&spec->law, a, &m.table, e))
+	if (!release_begin(spec, r, a, &m, e))
 		return false;
-	if (!choose_bounds(&m, e))
-		return false;
-	bool single = spec->selection == SELECT_ALL && spec->n_keys == 0;
-	draws_begin(&m.draws, r);
-	bool ok = single ? add_row(&m, NULL, rows->n_rows > 0 ? 0 : SIZE_MAX, e)
-			 : spec->selection == SELECT_ALL ? release_domains(&m, e) : release_rows(&m, e);
-	draws_end(&m.draws);
-	if (!ok)
-		return false;
-	*out = m.out;
-	return true;
+	for (size_t row = 0; row < rows->n_rows; row++) {
+		if (!release_row(m, rows->cells + row * rows->n_columns, rows->n_columns, e))
+			return false;
+	}
+	return release_end(m, out, e);
 }
 
 void released_put(const struct released *r, struct wr *w)

@@ -119,7 +119,17 @@ enum { RELEASE_ROWS_MAX = 1000000 };
 struct released; /* n_keys key columns, then n_values value columns; immutable */
 
 /*
- * Makes the release.  *out lives in the arena.  ERR_UPSTREAM (constant text) when a cell cannot be read as its kind;
+ * A release made row by row, in the order of the exact rows, whose cells live only until release_row returns.  Groups that are not shown are forgotten at once, so that
+ * how many there are, and how long their keys, decides about nothing: no limit of memory that they could reach.  Rows of public groups are kept until the end.
+ * The spec, the random source and the arena must outlive it; what was begun and failed, or is given up, needs no end.  Errors are those of release_make.
+ */
+struct releasing;
+MUST_CHECK bool release_begin(const struct release_spec *spec, const struct rng *r, struct arena *a, struct releasing **out, struct error *e);
+MUST_CHECK bool release_row(struct releasing *m, const char *const *cells, size_t n_columns, struct error *e);
+MUST_CHECK bool release_end(struct releasing *m, const struct released **out, struct error *e);
+
+/*
+ * The whole of it.  *out lives in the arena.  ERR_UPSTREAM (constant text) when a cell cannot be read as its kind;
  * ERR_INTERNAL when randomness fails; ERR_NO_MEMORY.
  */
 MUST_CHECK bool release_make(const struct release_spec *spec, const struct exact_rows *rows, const struct rng *r, struct arena *a,

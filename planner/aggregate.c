@@ -270,7 +270,7 @@ static bool read_aggregate(struct block *b, const PgQuery__FuncCall *f, const ch
 	g->function = row->name;
 	g->what = row->what;
 	g->rank = row->rank;
-	if (!check_form(b, f, row, e) || !bind_arguments(b, f, row, g, e))
+	if (!check_form(b, f, row, e) || !bind_arguments(b, f, row, g, e) || !block_check_again(b, e))
 		return false;
 	if (row->kind == AGGREGATE_COUNT && !g->arg)
 		g->kind = AGGREGATE_ROWS;

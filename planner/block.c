@@ -57,7 +57,7 @@ static bool check_tables(struct block *b, struct error *e)
 	return derived_tables(&b->rel, &b->tables, &b->n_tables, &cap, e) && block_check_tables(b, b->distinct, e);
 }
 
-static bool check_again(struct block *b, struct error *e)
+bool block_check_again(struct block *b, struct error *e)
 {
 	return b->n_checked == b->rel.n_selects || check_tables(b, e);
 }
@@ -113,7 +113,7 @@ bool block_group(struct block *b, const Node *n, size_t *number, struct error *e
 
 	if (b->n_keys == BLOCK_KEYS_MAX)
 		return refuse(b, -1, e, "GROUP BY", "at most 16 group keys are supported", "Group by fewer columns.");
-	if (!open_key(b, n, &k, b->n_keys + 1, e) || !check_again(b, e))
+	if (!open_key(b, n, &k, b->n_keys + 1, e) || !block_check_again(b, e))
 		return false;
 	for (size_t i = 0; i < b->n_keys; i++) {
 		if (expr_equal(b->keys[i].expr, k.expr)) {
@@ -238,7 +238,7 @@ static bool find_column(struct block *b, const Node *expr, int *column, struct e
 
 bool block_column(struct block *b, const Node *expr, int *column, struct error *e)
 {
-	return find_column(b, expr, column, e) && check_again(b, e);
+	return find_column(b, expr, column, e) && block_check_again(b, e);
 }
 
 size_t block_columns(const struct block *b)

@@ -80,6 +80,9 @@ struct block {
 /* Refuses what the tables' analysis rules do not allow in FROM; finds the unit. */
 MUST_CHECK bool block_check_tables(struct block *b, bool distinct, struct error *e);
 
+/* The same again when an expression brought a sub-select since: whose rows may leave is known before anything is made of it. */
+MUST_CHECK bool block_check_again(struct block *b, struct error *e);
+
 /* Refuses an aggregate that a rule does not allow (aggregation rule: listed functions over bare columns). */
 MUST_CHECK bool block_check_aggregate(struct block *b, const struct aggregate *g, int location, struct error *e);
 

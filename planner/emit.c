@@ -43,7 +43,9 @@ static void emit_timezone(struct emit *m)
 {
 	if (m->timezone_param == 0)
 		m->timezone_param = emit_add_param(m, m->settings->timezone);
-	wr_fmt(&m->w, "$%d::pg_catalog.text", m->timezone_param);
+	/* a zone that this PostgreSQL does not know fails while it plans, for any rows or none, not where a row first needs it */
+	wr_fmt(&m->w, "(CASE WHEN pg_catalog.timezone($%d::pg_catalog.text, pg_catalog.timestamp '2000-01-01') IS NOT NULL THEN $%d::pg_catalog.text END)", m->timezone_param,
+	       m->timezone_param);
 }
 
 static void emit_const(struct emit *m, const struct expr *x, enum sql_type type)

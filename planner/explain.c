@@ -117,18 +117,18 @@ static void explain_block(struct lines *l, const struct plan_settings *s, const 
 
 static void explain_hierarchy(struct lines *l, const struct plan *plan, const struct plan_hierarchy *h)
 {
-	const struct plan_block *finest = &plan->blocks[h->blocks[h->n - 1]];
+	const struct plan_block *one = &plan->blocks[h->first];
 	struct wr numbers, labels;
 	bool some = false;
 
 	wr_init(&numbers, l->arena, 512);
 	wr_init(&labels, l->arena, 1 << 16);
-	for (size_t i = h->n; i-- > 0;)
-		wr_fmt(&numbers, "%s%zu", i + 1 == h->n ? "" : i == 0 ? " and " : ", ", h->blocks[i] + 1);
-	for (size_t i = 0; i < finest->spec.n_values; i++) {
-		if (!h->additive[i] || finest->spec.values[i].shared > 0)
+	for (size_t i = 0; i < h->n; i++)
+		wr_fmt(&numbers, "%s%zu", i == 0 ? "" : i + 1 == h->n ? " and " : ", ", h->first + i + 1);
+	for (size_t i = 0; i < one->spec.n_values; i++) {
+		if (!h->additive[i] || one->spec.values[i].shared > 0)
 			continue;
-		wr_fmt(&labels, "%s%s", some ? ", " : "", finest->columns[finest->spec.n_keys + i].label);
+		wr_fmt(&labels, "%s%s", some ? ", " : "", one->columns[one->spec.n_keys + i].label);
 		some = true;
 	}
 	l->failed = l->failed || !wr_ok(&numbers) || !wr_ok(&labels);

@@ -5,30 +5,14 @@
 #include "planner/block_parts.h"
 #include "planner/facts.h"
 
-/* A block and its place in the plan. */
-struct level {
-	const struct block *block;
-	size_t number;
+/* The sets of a family: its blocks, and their keys by name, each once. */
+struct family {
+	struct block *const *blocks;
+	size_t first, n; /* of the plan's blocks */
+	struct lattice lattice;
+	const char *names[CONSISTENT_KEYS_MAX];
+	size_t *keys[CONSISTENT_SETS_MAX]; /* [set][its keys]: which of the names */
 };
-
-/* The place of a key among another block's keys; SIZE_MAX: it is none of them. */
-static size_t place_of(const struct key *k, const struct block *b)
-{
-	for (size_t i = 0; i < b->n_keys; i++) {
-		if (text_eq(b->keys[i].name, k->name))
-			return i;
-	}
-	return SIZE_MAX;
-}
-
-static bool within(const struct block *coarse, const struct block *fine)
-{
-	for (size_t i = 0; i < coarse->n_keys; i++) {
-		if (place_of(&coarse->keys[i], fine) == SIZE_MAX)
-			return false;
-	}
-	return true;
-}
 
 /* Every row lies in the key's domain: of itself, or as WHERE says.  (Values that a policy lists leave rows out.) */
 static bool is_complete(const struct block *b, const struct key *k, bool *complete, struct error *e)
@@ -41,19 +25,33 @@ static bool is_complete(const struct block *b, const struct key *k, bool *comple
 	if (!facts_find(&b->rel, k->expr, &f, e))
 		return false;
 	*complete = f.values != NULL;
-	for (size_t i = 0; i < f.n_values; i++) {
+	for (size_t i = 0; *complete && i < f.n_values; i++) {
 		bool listed = false;
 		for (size_t j = 0; j < k->n_domain; j++)
 			listed = listed || text_eq(k->domain[j], f.values[i]);
-		*complete = *complete && listed;
+		*complete = listed;
+	}
+	return true;
+}
+
+/* No two sets have a key in common. */
+static bool are_apart(const struct family *f)
+{
+	uint32_t seen = 0;
+
+	for (size_t i = 0; i < f->n; i++) {
+		if (seen & f->lattice.sets[i])
+			return false;
+		seen |= f->lattice.sets[i];
 	}
 	return true;
 }
 
 /* Condition 3, for an aggregate of a block: what one unit adds to a total is what it adds to the parts. */
-static bool adds_up(const struct block *b, const struct aggregate *g)
+static bool adds_up(const struct block *b, const struct aggregate *g, bool apart)
 {
-	const bool once = b->max_groups == 1 && !g->filter; /* whatever group is sampled, the unit counts in it */
+	/* whatever group is sampled, the unit counts in the total of all; but two sets that share a key may sample groups that differ in it */
+	const bool once = apart && b->max_groups == 1 && !g->filter;
 
 	switch (g->kind) {
 	case AGGREGATE_ROWS:
@@ -69,66 +67,85 @@ static bool adds_up(const struct block *b, const struct aggregate *g)
 	}
 }
 
-/* Which values add up at all levels; false when none does. */
-static bool additive_values(const struct level *levels, size_t n, bool *additive)
+/* Which values add up in all sets; false when none does. */
+static bool additive_values(const struct family *f, bool *additive)
 {
+	const bool apart = are_apart(f);
 	bool any = false;
 
-	for (size_t v = 0; v < levels[0].block->n_aggregates; v++) {
+	for (size_t v = 0; v < f->blocks[0]->n_aggregates; v++) {
 		additive[v] = true;
-		for (size_t l = 0; l < n; l++)
-			additive[v] = additive[v] && adds_up(levels[l].block, &levels[l].block->aggregates[v]);
+		for (size_t i = 0; i < f->n; i++)
+			additive[v] = additive[v] && adds_up(f->blocks[i], &f->blocks[i]->aggregates[v], apart);
 		any = any || additive[v];
 	}
 	return any;
 }
 
-/* The coarsest first; sets of as many keys keep their order. */
-static void sort_levels(struct level *levels, size_t n)
+/* Numbers the keys.  *possible: they and the sets are not too many. */
+static bool number_keys(struct arena *a, struct family *f, bool *possible, struct error *e)
 {
-	for (size_t i = 1; i < n; i++) {
-		const struct level at = levels[i];
-		size_t j = i;
-		for (; j > 0 && levels[j - 1].block->n_keys > at.block->n_keys; j--)
-			levels[j] = levels[j - 1];
-		levels[j] = at;
+	*possible = f->n >= 2 && f->n <= CONSISTENT_SETS_MAX;
+	for (size_t i = 0; i < f->n && *possible; i++) {
+		const struct block *b = f->blocks[i];
+		f->keys[i] = arena_array(a, b->n_keys + 1, size_t);
+		if (!f->keys[i])
+			return fail_memory(e);
+		for (size_t j = 0; j < b->n_keys && *possible; j++) {
+			size_t *key = &f->keys[i][j];
+			while (*key < f->lattice.n_axes && !text_eq(f->names[*key], b->keys[j].name))
+				++*key;
+			*possible = *key < CONSISTENT_KEYS_MAX;
+			if (!*possible)
+				continue;
+			if (*key == f->lattice.n_axes) {
+				f->names[f->lattice.n_axes] = b->keys[j].name;
+				/* what is asked when the query runs is counted then */
+				f->lattice.size[f->lattice.n_axes++] = b->keys[j].n_domain > 0 ? b->keys[j].n_domain : 1;
+			}
+			f->lattice.sets[i] |= (uint32_t)1 << *key;
+		}
 	}
+	f->lattice.n = f->n;
+	return true;
 }
 
 /* Conditions 1 and 2. */
-static bool is_chain(const struct plan *plan, const struct level *levels, size_t n, bool *chain, struct error *e)
+static bool is_public(const struct plan *plan, const struct family *f, bool *public, struct error *e)
 {
-	*chain = n >= 2 && n <= CONSISTENT_LEVELS_MAX;
-	for (size_t l = 0; l < n && *chain; l++) {
-		const struct release_spec *s = &plan->blocks[levels[l].number].spec;
-		*chain = s->private_noise && s->selection == SELECT_ALL && (l + 1 == n || within(levels[l].block, levels[l + 1].block));
-	}
-	for (size_t i = 0; *chain && i < levels[n - 1].block->n_keys; i++) {
-		const struct key *k = &levels[n - 1].block->keys[i];
-		if (place_of(k, levels[0].block) == SIZE_MAX && !is_complete(levels[n - 1].block, k, chain, e))
-			return false;
+	const uint32_t common = lattice_common(&f->lattice);
+
+	*public = true;
+	for (size_t i = 0; i < f->n && *public; i++) {
+		const struct release_spec *s = &plan->blocks[f->first + i].spec;
+		*public = s->private_noise && s->selection == SELECT_ALL;
+		for (size_t j = 0; j < f->blocks[i]->n_keys && *public; j++) {
+			if (!((common >> f->keys[i][j]) & 1) && !is_complete(f->blocks[i], &f->blocks[i]->keys[j], public, e))
+				return false;
+		}
 	}
 	return true;
 }
 
-static bool add_hierarchy(struct arena *a, const struct level *levels, size_t n, bool *additive, struct plan_hierarchy *out, struct error *e)
+static bool find_one(struct arena *a, struct family *f, struct plan *plan, struct plan_hierarchy *out, struct error *e)
 {
-	size_t *blocks = arena_array(a, n, size_t);
-	const size_t **from = arena_array(a, n, const size_t *);
+	bool *additive = arena_array(a, plan->blocks[f->first].spec.n_values + 1, bool), possible;
+	const size_t **keys = arena_array(a, f->n + 1, const size_t *);
 
-	if (!blocks || !from)
+	if (!additive || !keys)
 		return fail_memory(e);
-	for (size_t l = 0; l < n; l++) {
-		const struct block *b = levels[l].block;
-		size_t *places = arena_array(a, b->n_keys + 1, size_t);
-		if (!places)
-			return fail_memory(e);
-		for (size_t i = 0; i < b->n_keys && l + 1 < n; i++)
-			places[i] = place_of(&b->keys[i], levels[l + 1].block);
-		from[l] = places;
-		blocks[l] = levels[l].number;
-	}
-	*out = (struct plan_hierarchy){ .blocks = blocks, .n = n, .from = from, .additive = additive };
+	if (!number_keys(a, f, &possible, e))
+		return false;
+	if (!possible || !consistent_possible(&f->lattice))
+		return true;
+	if (!is_public(plan, f, &possible, e))
+		return false;
+	if (!possible || !additive_values(f, additive))
+		return true;
+	for (size_t i = 0; i < f->n; i++)
+		keys[i] = f->keys[i];
+	*out = (struct plan_hierarchy){ .first = f->first, .n = f->n, .keys = keys, .additive = additive };
+	plan->n_hierarchies++;
 	return true;
 }
 
@@ -141,19 +158,9 @@ bool hierarchy_find(const struct post *post, struct plan *plan, struct error *e)
 		return fail_memory(e);
 	plan->hierarchies = made;
 	for (size_t i = 0; i < post->n_families; i++) {
-		const struct post_family *family = &post->families[i];
-		struct level *levels = arena_array(a, family->n + 1, struct level);
-		bool *additive = arena_array(a, plan->blocks[family->first].spec.n_values + 1, bool), chain;
-		if (!levels || !additive)
-			return fail_memory(e);
-		for (size_t j = 0; j < family->n; j++)
-			levels[j] = (struct level){ post->blocks[family->first + j], family->first + j };
-		sort_levels(levels, family->n);
-		if (!is_chain(plan, levels, family->n, &chain, e))
-			return false;
-		if (!chain || !additive_values(levels, family->n, additive))
-			continue;
-		if (!add_hierarchy(a, levels, family->n, additive, &made[plan->n_hierarchies++], e))
+		const struct post_family *p = &post->families[i];
+		struct family f = { .blocks = &post->blocks[p->first], .first = p->first, .n = p->n };
+		if (!find_one(a, &f, plan, &made[plan->n_hierarchies], e))
 			return false;
 	}
 	return true;

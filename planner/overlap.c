@@ -122,7 +122,12 @@ static bool crosses(const struct rel *r, const struct expr *x, struct owners *bo
 	return true;
 }
 
-/* whole: every row that counts meets x (WHERE, inner joins); else it may as well be false for some of them. */
+static bool walk_derived(struct walk *w, const struct rel *r, struct derived *d, struct error *e);
+
+/*
+ * whole: every row that counts meets x (WHERE, inner joins); else it may as well be false for some of them.  Sub-selects are walked where an expression uses them: one
+ * that stands in a column which nothing reads joins nothing.
+ */
 static bool walk_expr(struct walk *w, const struct rel *r, const struct expr *x, bool whole, struct error *e)
 {
 	struct owners both = { .n = 0 };
@@ -133,6 +138,8 @@ static bool walk_expr(struct walk *w, const struct rel *r, const struct expr *x,
 	if (found && !whole)
 		return refuse(w, x->location, e);
 	w->crosses = w->crosses || found;
+	if (x->kind == EXPR_IN_SELECT && !walk_derived(w, r, x->select, e))
+		return false;
 	for (size_t i = 0; found && r == &w->b->rel && i < both.n; i++) { /* inside, rows may themselves be missing */
 		if (!has(&w->present, both.names[i]) && w->present.n < OWNERS_MAX)
 			w->present.names[w->present.n++] = both.names[i];
@@ -200,10 +207,6 @@ static bool walk_rel(struct walk *w, const struct rel *r, bool top, struct error
 	for (size_t i = 0; i < r->n_scans; i++) {
 		const struct scan *s = r->scans[i];
 		if (!walk_on(w, r, s, top, e) || (s->derived && !walk_derived(w, r, s->derived, e)))
-			return false;
-	}
-	for (size_t i = 0; i < r->n_selects; i++) {
-		if (!walk_derived(w, r, r->selects[i], e))
 			return false;
 	}
 	return true;

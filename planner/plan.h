@@ -149,13 +149,10 @@ struct plan_block {
 	} figures;
 };
 
-/*
- * Blocks that count the same rows at several levels, each key set within the next: what they release is made to agree (mechanisms/consistent.h) before it is shown.
- */
+/* Blocks that count the same rows by several sets of keys: what they release is made to agree (mechanisms/consistent.h) before it is shown. */
 struct plan_hierarchy {
-	const size_t *blocks;      /* [n], the coarsest first */
-	size_t n;                  /* at least 2 */
-	const size_t *const *from; /* [n][its keys]: the place of each key among those of the next block */
+	size_t first, n;           /* of the plan's blocks; n at least 2 */
+	const size_t *const *keys; /* [n][its keys]: which of the keys of all these blocks each is */
 	const bool *additive;      /* [n_values]: whether the exact values of a total are the sums of those of its parts */
 };
 

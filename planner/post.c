@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "planner/grouping.h"
+#include "planner/sealed_rows.h"
 
 typedef PgQuery__Node Node;
 
@@ -373,7 +374,8 @@ static bool rewrite_block(struct post *p, const struct cte *scope, PgQuery__Sele
 	if (!w.alias)
 		return fail_memory(e);
 	s->with_clause = NULL;
-	if (!block_open(p->planning, scope, s, rows, &w.block, e) || (rows && !expand_stars(p, w.block, s, e)) || !name_targets(p, s, e))
+	if (!block_open(p->planning, scope, s, rows, &w.block, e) || (rows && !expand_stars(p, w.block, s, e)) || !name_targets(p, s, e) ||
+	    (rows && !sealed_rows(w.block, s, e)))
 		return false;
 	s->with_clause = with;
 	if (!grouping_read(p->planning, w.block, s, &grouping, e))

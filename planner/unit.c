@@ -254,13 +254,27 @@ static bool same_owner(const struct rel *r, const struct scan *s, const char *ow
 	return s->derived ? derived_owned_by(s->derived, r->planning, owner) : text_eq(s->table->owner, owner);
 }
 
-static bool is_conjunct(const struct rel *r, const struct derived *select)
+/* The condition of WHERE that is IN this sub-select, or NULL: it stands inside another expression. */
+static const struct expr *conjunct_of(const struct rel *r, const struct derived *select)
 {
 	for (size_t i = 0; i < r->n_conjuncts; i++) {
 		if (r->conjuncts[i]->kind == EXPR_IN_SELECT && r->conjuncts[i]->select == select)
-			return true;
+			return r->conjuncts[i];
 	}
-	return false;
+	return NULL;
+}
+
+/*
+ * Without its owner's rows a sub-select as a whole condition keeps none of the unit's rows.  One whose rows move keeps others instead, unless it says yes or no to
+ * the unit as a whole: then all come, or all go.
+ */
+static bool select_moves(const struct rel *r, struct derived *select, const char *owner)
+{
+	const struct expr *whole = conjunct_of(r, select);
+
+	if (!whole)
+		return !derived_owned_by(select, r->planning, owner);
+	return select->owner_moves && !(whole->n_args == 1 && unit_is_column(whole->args[0]));
 }
 
 /*
@@ -277,7 +291,7 @@ static bool owner_moves(const struct rel *r, const struct scan *first)
 		moves = moves || (other && (s->nullable || r->full)) || (s->derived && s->derived->owner_moves);
 	}
 	for (size_t i = 0; i < r->n_selects; i++)
-		moves = moves || (!derived_owned_by(r->selects[i], r->planning, first->table->owner) && !is_conjunct(r, r->selects[i]));
+		moves = moves || select_moves(r, r->selects[i], first->table->owner);
 	return moves;
 }
 

@@ -6,24 +6,25 @@
 #include "crypto/secret_memory.h"
 #include "proxy/cli.h"
 #include "proxy/cli_crypto.h"
+#include "proxy/cli_seal_files.h"
 #include "proxy/cli_secret.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <string.h>
 
 static const char usage[] =
 	"usage: noisegate beacon --collaboration UUID --key-file KEY --column NAME --bits N VALUE        the search term of a value\n"
-	"       noisegate beacon --collaboration UUID --key-file KEY --column NAME --bits N [--as NAME] --add IN.csv OUT.csv\n"
+	"       noisegate beacon --collaboration UUID --key-file KEY --column NAME --bits N [--as NAME] [--overwrite] --add IN.csv OUT.csv\n"
 	"                                                                   adds a beacon column (NAME_beacon) to a file\n"
 	"       noisegate beacon --expect DISTINCT [--bits N]               how many values share a beacon\n"
-	"  --bits N   1 to 32: fewer bits hide more and find more rows that are not meant (docs/beacons.md)\n";
+	"  --bits N   1 to 32: fewer bits hide more and find more rows that are not meant (docs/beacons.md)\n"
+	"  IN may be gzip; OUT is when its name ends in .gz; - is standard input or output.\n";
 
 struct options {
 	const char *collaboration, *key, *column, *as, *words[2];
 	int64_t bits, distinct; /* 0: not given */
 	int n_words;
-	bool add;
+	bool add, overwrite;
 };
 
 static bool read_options(int argc, char **argv, struct options *o)
@@ -31,7 +32,7 @@ static bool read_options(int argc, char **argv, struct options *o)
 	static const struct option known[] = {
 		{ "collaboration", required_argument, NULL, 'i' }, { "key-file", required_argument, NULL, 'k' }, { "column", required_argument, NULL, 'c' },
 		{ "bits", required_argument, NULL, 'b' }, { "as", required_argument, NULL, 'a' }, { "add", no_argument, NULL, '+' },
-		{ "expect", required_argument, NULL, 'e' }, { NULL, 0, NULL, 0 },
+		{ "expect", required_argument, NULL, 'e' }, { "overwrite", no_argument, NULL, 'o' }, { NULL, 0, NULL, 0 },
 	};
 	int id;
 
@@ -48,8 +49,15 @@ static bool read_options(int argc, char **argv, struct options *o)
 			o->as = optarg;
 		else if (id == '+')
 			o->add = true;
-		else if (id == 'b' ? !number_i64(optarg, 1, BEACON_BITS_MAX, &o->bits) : id != 'e' || !number_i64(optarg, 1, INT64_C(1) << 50, &o->distinct))
+		else if (id == 'o')
+			o->overwrite = true;
+		else if (id == 'b' && number_i64(optarg, 1, BEACON_BITS_MAX, &o->bits))
+			continue;
+		else if (id != 'e' || !number_i64(optarg, 1, INT64_C(1) << 50, &o->distinct)) {
+			if (id != '?')
+				(void)fprintf(stderr, "noisegate: \"%s\" is not a number that can be used here\n", optarg);
 			return false;
+		}
 	}
 	for (; optind < argc; optind++) {
 		if (o->n_words == 2)
@@ -74,15 +82,15 @@ static void expect(const struct options *o)
 static bool add(const struct options *o, const struct beacon *b, struct arena *a, const char *column, struct error *e)
 {
 	const char *target = o->as ? o->as : arena_printf(a, "%s_beacon", column);
-	struct file_out out = { 0 };
-	FILE *in = fopen(o->words[0], "rbe");
+	struct seal_input in = { 0 };
+	struct seal_output out = { 0 };
 
-	if (!in)
-		return fail(e, ERR_IO, "could not open file \"%s\": %s", o->words[0], strerror(errno));
-	bool ok = (target || fail_memory(e)) && file_out_open(&out, o->words[1], false, e) &&
-		  beacon_file(b, column, target, in, o->words[0], out.f, e) && file_out_commit(&out, e);
-	file_out_abort(&out);
-	(void)fclose(in);
+	seal_watch_signals();
+	bool ok = (target || fail_memory(e)) && seal_input_open(&in, o->words[0], e) &&
+		  seal_output_open(&out, o->words[1], o->words[0], o->overwrite, true, e) &&
+		  beacon_file(b, column, target, in.f, o->words[0], out.f, e) && seal_output_commit(&out, e);
+	seal_output_abort(&out);
+	seal_input_close(&in);
 	return ok;
 }
 
@@ -99,6 +107,8 @@ static bool run(const struct options *o, struct arena *a, struct error *e)
 		  cli_key_load(a, o->key, &want, NULL, secret, e) && beacon_open(secret, collaboration, column, (unsigned)o->bits, &b, e);
 	if (ok && o->add)
 		ok = add(o, &b, a, column, e);
+	else if (ok && (!o->words[0][0] || !text_utf8(o->words[0], strlen(o->words[0]))))
+		ok = fail(e, ERR_BAD_PARAMETER, o->words[0][0] ? "the value is not UTF-8" : "an empty value has no beacon");
 	else if (ok && (ok = beacon_of(&b, o->words[0], strlen(o->words[0]), text) || fail(e, ERR_CRYPTO, "could not compute the beacon")))
 		(void)printf("%s\n", text);
 	beacon_close(&b);

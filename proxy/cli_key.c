@@ -12,7 +12,7 @@ static const char usage[] =
 	"usage: noisegate key COMMAND ...\n"
 	"  generate [--output FILE]                        a new collaboration key in the clear (Base64), to FILE (mode 0600) or standard output\n"
 	"  generate --store STORE --collaboration ID --output FILE      a new key that is stored only wrapped\n"
-	"  import --store STORE --collaboration ID --output FILE PLAIN  wraps a key that exists in the clear (PLAIN may be -)\n"
+	"  import --store STORE --collaboration ID --output FILE PLAIN  wraps a key that exists in the clear (PLAIN may be -); also: wrap\n"
 	"  export-wrapped --store STORE --output OUT FILE  the same key, wrapped for another holder or place\n"
 	"  rotate [--store STORE] FILE                     wraps it again under a fresh key-encryption key of the same kind of store\n"
 	"  rewrap --store STORE FILE                       wraps it again under another store; data stay as they are in both cases\n"
@@ -59,7 +59,7 @@ static const struct {
 	bool (*run)(struct key_command *c, struct error *e);
 	bool takes_file;
 } commands[] = {
-	{ "generate", key_generate, false },	     { "import", key_import, true }, { "export-wrapped", key_export, true },
+	{ "generate", key_generate, false },	     { "import", key_import, true }, { "wrap", key_import, true }, { "export-wrapped", key_export, true },
 	{ "rotate", key_rotate, true },		     { "rewrap", key_rewrap, true }, { "show", key_show, true },
 	{ "destroy", key_destroy, true },
 };

@@ -329,10 +329,10 @@ bool key_rotate(struct key_command *c, struct error *e)
 	return wrap_again(c, &f, store, c->path, true, e);
 }
 
-static bool show_plain(const char *text, struct error *e)
+static bool show_plain(const char *path, const char *text, struct error *e)
 {
 	struct c3r_secret *s = new_secret(e);
-	bool ok = s && c3r_secret_read(text, s, e);
+	bool ok = s && (c3r_secret_read(text, s, e) || error_detail(e, "It was read from \"%s\".", path));
 
 	if (ok)
 		say_id(s);
@@ -349,7 +349,7 @@ bool key_show(struct key_command *c, struct error *e)
 	if (!file_read_secret(&c->arena, c->path, KEY_FILE_MAX, &text, &n, e))
 		return false;
 	if (!key_is_wrapped(text))
-		return show_plain(text, e);
+		return show_plain(c->path, text, e);
 	if (!key_parse(&c->arena, text, n, &f, e))
 		return false;
 	(void)printf("key id %s\nstate %s\ncollaboration %s\nmember %s\npurpose %s\ncreated %s\n", f.id, f.destroyed ? "destroyed" : "wrapped",

@@ -6,8 +6,8 @@
 #include "proxy/cli_crypto.h"
 #include "proxy/cli_numbers.h"
 #include "proxy/cli_psi_trail.h"
+#include "proxy/cli_seal_files.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 
@@ -17,7 +17,7 @@ static const char usage[] =
 	"\n"
 	"How many values two parties' files share, with noise, for parties who share no key.  One serves, the other joins; both get a number.\n"
 	"\n"
-	"  FILE                     one value a line, or with --column NAME that column of a CSV file\n"
+	"  FILE                     one value a line, or with --column NAME that column of a CSV file; may be gzip; - is standard input\n"
 	"  -c, --config POLICY      this side's policy: the account of the table for the peer is charged\n"
 	"  --bound N                most values; the peer is told this instead of how many there are\n"
 	"  TLS                      --cert FILE --key FILE, and --peer-fingerprint SHA256 or --peer-ca FILE --peer-name NAME\n"
@@ -95,11 +95,24 @@ static bool other_option(struct options *o, int id, struct error *e)
 	}
 }
 
+/* What is missing or contradicts itself is said before the usage. */
 static bool complete(const struct options *o)
 {
-	const bool tls = o->tls.cert && o->tls.key && !o->tls.peer_ca == !o->tls.peer_name && !o->tls.peer_fingerprint != !o->tls.peer_ca;
+	const char *wrong = NULL;
 
-	return o->policy && o->table && o->peer && o->bound && o->file && tls && (o->role == PSI_SERVE || (o->at && !o->ready_file));
+	if (!o->policy || !o->table || !o->peer || !o->bound || !o->tls.cert || !o->tls.key)
+		wrong = "-c, --table, --peer, --bound, --cert and --key must all be given";
+	else if (!o->tls.peer_ca != !o->tls.peer_name || !o->tls.peer_fingerprint == !o->tls.peer_ca)
+		wrong = "the peer is known by --peer-fingerprint, or by --peer-ca with --peer-name";
+	else if (o->role == PSI_JOIN && !o->at)
+		wrong = "--connect is missing";
+	else if (o->role == PSI_JOIN && o->ready_file)
+		wrong = "--ready-file is for who serves";
+	else if (!o->file)
+		wrong = "one file must be named";
+	if (wrong)
+		(void)fprintf(stderr, "noisegate: %s\n", wrong);
+	return !wrong;
 }
 
 static bool read_options(int argc, char **argv, struct options *o, struct error *e)
@@ -148,12 +161,10 @@ static bool read_address(const char *text, int64_t least, char host[256], int *p
 
 static bool read_set(const struct options *o, struct psi_values *v, struct error *e)
 {
-	FILE *f = fopen(o->file, "rbe");
+	struct seal_input in = { 0 };
+	bool ok = seal_input_open(&in, o->file, e) && psi_values_read(in.f, o->file, o->column, v, e);
 
-	if (!f)
-		return fail(e, ERR_IO, "could not open file \"%s\": %s", o->file, strerror(errno));
-	bool ok = psi_values_read(f, o->file, o->column, v, e);
-	(void)fclose(f);
+	seal_input_close(&in);
 	return ok;
 }
 

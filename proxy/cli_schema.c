@@ -7,6 +7,7 @@
 #include "crypto/schema.h"
 #include "proxy/cli.h"
 #include "proxy/cli_crypto.h"
+#include "proxy/cli_seal_files.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -17,7 +18,8 @@ static const char usage[] =
 	"  --template          every column with the choices to be made; edit it before sealing\n"
 	"  --interactive       asks about each column; answers are read from standard input\n"
 	"  --no-headers        IN.csv has no header row: columns go by position\n"
-	"  --output FILE       instead of IN.csv.json; - is standard output\n";
+	"  --output FILE       instead of IN.csv.json; - is standard output\n"
+	"IN may be gzip; with --template - is standard input.\n";
 
 struct options {
 	const char *in, *output;
@@ -81,6 +83,8 @@ static bool choose(const char *question, const char *column, const char *propose
 	for (;;) {
 		if (!ask(line, sizeof(line), question, column, proposed))
 			return ended(e);
+		for (char *c = line; *c; c++)
+			*c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
 		for (size_t i = 0; i < n; i++) {
 			if (line[0] && text_starts(choices[i], line)) {
 				*out = i;
@@ -220,7 +224,7 @@ static bool propose(struct proposal *p, FILE *in, struct error *e)
 
 static bool write_out(const struct proposal *p, struct error *e)
 {
-	const char *path = p->o->output ? p->o->output : arena_printf(p->arena, "%s.json", p->o->in);
+	const char *path = p->o->output ? p->o->output : text_eq(p->o->in, "-") ? "-" : arena_printf(p->arena, "%s.json", p->o->in);
 	struct file_out out = { 0 };
 
 	if (!path)
@@ -260,7 +264,7 @@ static bool read_options(int argc, char **argv, struct options *o)
 	if (optind + 1 != argc || o->template == o->interactive)
 		return false;
 	o->in = argv[optind];
-	return true;
+	return o->template || !text_eq(o->in, "-"); /* answers come from standard input */
 }
 
 int cli_schema(int argc, char **argv)
@@ -274,10 +278,9 @@ int cli_schema(int argc, char **argv)
 	arena_init(&a, 16 << 20);
 	struct proposal p = { .o = &o, .arena = &a };
 	wr_init_heap(&p.json, 16 << 20);
-	FILE *in = fopen(o.in, "rbe");
-	bool ok = in ? propose(&p, in, &e) && write_out(&p, &e) : fail(&e, ERR_IO, "could not open file \"%s\": %s", o.in, strerror(errno));
-	if (in)
-		(void)fclose(in);
+	struct seal_input in = { 0 };
+	bool ok = seal_input_open(&in, o.in, &e) && propose(&p, in.f, &e) && write_out(&p, &e);
+	seal_input_close(&in);
 	wr_free(&p.json);
 	arena_reset(&a);
 	return ok ? EXIT_DONE : cli_error(&e);

@@ -24,7 +24,7 @@ static const char seal_usage[] =
 	"  --null-in TEXT      which values mean NULL (default: blank and \"\")     --null-out TEXT   how NULL is written\n"
 	"  --allow-cleartext --allow-duplicates --allow-joins-on-different-names --preserve-nulls\n"
 	"                      settings of the collaboration; every one is off by default and weakens what is hidden (docs/sealed-columns.md)\n"
-	"IN may be gzip; OUT is when its name ends in .gz; - is standard input or output.\n";
+	"IN may be gzip; OUT is when its name ends in .gz; - is standard input or output.  The AWS client's -s, --id, -o, -f, -r and -w work, too.\n";
 
 static const char unseal_usage[] =
 	"usage: noisegate unseal --collaboration UUID [--key-file FILE] [--output FILE] [--overwrite] [--fail-on-fingerprint]\n"
@@ -48,7 +48,9 @@ static const struct option seal_options[] = {
 	{ "null-out", required_argument, NULL, OPT_NULL_OUT },	     { "allow-cleartext", no_argument, NULL, OPT_CLEARTEXT },
 	{ "allow-duplicates", no_argument, NULL, OPT_DUPLICATES },   { "allow-joins-on-different-names", no_argument, NULL, OPT_NAMES },
 	{ "preserve-nulls", no_argument, NULL, OPT_NULLS },	     { "threads", required_argument, NULL, OPT_THREADS },
-	{ NULL, 0, NULL, 0 },
+	/* the AWS client's names */
+	{ "id", required_argument, NULL, OPT_COLLABORATION },	     { "csvInputNULLValue", required_argument, NULL, OPT_NULL_IN },
+	{ "csvOutputNULLValue", required_argument, NULL, OPT_NULL_OUT }, { NULL, 0, NULL, 0 },
 };
 
 static const struct option unseal_options[] = {
@@ -56,13 +58,27 @@ static const struct option unseal_options[] = {
 	{ "output", required_argument, NULL, OPT_OUTPUT },	{ "overwrite", no_argument, NULL, OPT_OVERWRITE },
 	{ "null-in", required_argument, NULL, OPT_NULL_IN },	{ "null-out", required_argument, NULL, OPT_NULL_OUT },
 	{ "fail-on-fingerprint", no_argument, NULL, OPT_FAIL_FINGERPRINT }, { "partial", no_argument, NULL, OPT_PARTIAL },
-	{ "threads", required_argument, NULL, OPT_THREADS }, { NULL, 0, NULL, 0 },
+	{ "threads", required_argument, NULL, OPT_THREADS },
+	/* the AWS client's names */
+	{ "id", required_argument, NULL, OPT_COLLABORATION },	{ "csvInputNULLValue", required_argument, NULL, OPT_NULL_IN },
+	{ "csvOutputNULLValue", required_argument, NULL, OPT_NULL_OUT }, { "failOnFingerprintColumns", no_argument, NULL, OPT_FAIL_FINGERPRINT },
+	{ "fof", no_argument, NULL, OPT_FAIL_FINGERPRINT },	{ NULL, 0, NULL, 0 },
 };
+
+_Static_assert(CREW_MAX == 16, "the usage and its messages say so");
+
+/* Said before the usage. */
+static bool misused(const char *what)
+{
+	(void)fprintf(stderr, "noisegate: %s\n", what);
+	return false;
+}
 
 static bool take_option(struct options *o, int id)
 {
 	switch (id) {
 	case OPT_SCHEMA:
+	case 's':
 		o->schema = optarg;
 		break;
 	case OPT_KEY:
@@ -72,15 +88,19 @@ static bool take_option(struct options *o, int id)
 		o->collaboration = optarg;
 		break;
 	case OPT_OUTPUT:
+	case 'o':
 		o->output = optarg;
 		break;
 	case OPT_OVERWRITE:
+	case 'f':
 		o->overwrite = true;
 		break;
 	case OPT_NULL_IN:
+	case 'r':
 		o->seal.null_in = optarg;
 		break;
 	case OPT_NULL_OUT:
+	case 'w':
 		o->seal.null_out = optarg;
 		break;
 	case OPT_CLEARTEXT:
@@ -102,25 +122,29 @@ static bool take_option(struct options *o, int id)
 		o->partial = true;
 		break;
 	case OPT_THREADS:
-		return number_i64(optarg, 1, CREW_MAX, &o->threads);
+		return number_i64(optarg, 1, CREW_MAX, &o->threads) || misused("--threads is not a number from 1 to 16");
 	default:
 		return false;
 	}
 	return true;
 }
 
-static bool read_options(int argc, char **argv, const struct option *known, struct options *o)
+static bool read_options(int argc, char **argv, const char *letters, const struct option *known, struct options *o)
 {
 	int id;
 
 	*o = (struct options){ .seal = { .null_out = "" } };
 	optind = 1;
-	while ((id = getopt_long(argc, argv, "", known, NULL)) != -1) {
+	while ((id = getopt_long(argc, argv, letters, known, NULL)) != -1) {
 		if (!take_option(o, id))
 			return false;
 	}
-	if (optind >= argc || argc - optind > 2 || !o->collaboration || (o->output && argc - optind == 2))
-		return false;
+	if (!o->collaboration)
+		return misused("--collaboration is missing");
+	if (optind >= argc)
+		return misused("the input is missing");
+	if (argc - optind > 2 || (o->output && argc - optind == 2))
+		return misused("there is one input and one output");
 	o->in = argv[optind];
 	if (argc - optind == 2)
 		o->output = argv[optind + 1];
@@ -135,7 +159,7 @@ static bool read_secret(struct arena *a, const struct options *o, struct c3r_sec
 	if (o->key_file)
 		return cli_key_load(a, o->key_file, &expect, NULL, out, e);
 	if (text)
-		return c3r_secret_read(text, out, e);
+		return c3r_secret_read(text, out, e) || error_detail(e, "It was read from the environment's C3R_SHARED_SECRET.");
 	fail(e, ERR_CRYPTO, "no key: neither --key-file nor C3R_SHARED_SECRET is given");
 	return error_hint(e, "Make one with: noisegate key generate --output FILE");
 }
@@ -187,6 +211,12 @@ static bool files_close(struct files *f, int64_t rows, bool ok, struct error *e)
 	return ok;
 }
 
+/* For messages. */
+static const char *in_name(const struct options *o)
+{
+	return text_eq(o->in, "-") ? "standard input" : o->in;
+}
+
 static bool run_seal(const struct options *o, struct arena *a, struct error *e)
 {
 	const struct rng r = random_system();
@@ -202,21 +232,25 @@ static bool run_seal(const struct options *o, struct arena *a, struct error *e)
 	settings.progress_ctx = &f.bar;
 	bool ok = files_open(&f, o, a, "sealed", false, e) && file_read(a, o->schema, 1 << 20, &text, &n, e) &&
 		  schema_read(a, o->schema, text, n, &schema, e) &&
-		  seal_file(f.in.f, o->in, f.out.f, &schema, &f.secret, f.collaboration, &settings, &r, &rows, e);
+		  seal_file(f.in.f, in_name(o), f.out.f, &schema, &f.secret, f.collaboration, &settings, &r, &rows, e);
 	return files_close(&f, rows, ok, e);
 }
 
 static bool run_unseal(const struct options *o, struct arena *a, struct error *e)
 {
 	struct files f;
+	int64_t opened = 0;
 	const struct unseal_settings settings = { .fail_on_fingerprint = o->fail_on_fingerprint, .partial = o->partial, .threads = (int)o->threads,
 						  .null_in = o->seal.null_in, .null_out = o->seal.null_out,
-						  .progress = isatty(STDERR_FILENO) ? seal_bar_show : NULL, .progress_ctx = &f.bar };
+						  .progress = isatty(STDERR_FILENO) ? seal_bar_show : NULL, .progress_ctx = &f.bar, .opened = &opened };
 	int64_t rows = 0;
 
 	bool ok = files_open(&f, o, a, "unsealed", true, e) &&
-		  unseal_file(f.in.f, o->in, f.out.f, &f.secret, f.collaboration, &settings, &rows, e);
-	return files_close(&f, rows, ok, e);
+		  unseal_file(f.in.f, in_name(o), f.out.f, &f.secret, f.collaboration, &settings, &rows, e);
+	ok = files_close(&f, rows, ok, e);
+	if (ok && rows > 0 && opened == 0)
+		(void)fprintf(stderr, "noisegate: warning: %s holds no sealed cell, so nothing was opened or checked\n", in_name(o));
+	return ok;
 }
 
 static int finish(bool (*run)(const struct options *o, struct arena *a, struct error *e), const struct options *o)
@@ -234,7 +268,7 @@ int cli_seal(int argc, char **argv)
 {
 	struct options o;
 
-	if (!read_options(argc, argv, seal_options, &o) || !o.schema)
+	if (!read_options(argc, argv, "s:o:fr:w:", seal_options, &o) || (!o.schema && !misused("--schema is missing")))
 		return cli_usage(seal_usage);
 	return finish(run_seal, &o);
 }
@@ -243,7 +277,7 @@ int cli_unseal(int argc, char **argv)
 {
 	struct options o;
 
-	if (!read_options(argc, argv, unseal_options, &o))
+	if (!read_options(argc, argv, "o:fr:w:", unseal_options, &o))
 		return cli_usage(unseal_usage);
 	return finish(run_unseal, &o);
 }

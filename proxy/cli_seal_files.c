@@ -18,7 +18,7 @@ enum { BUFFER = 128 << 10, BAR = 30 };
 /* The unfinished output that a signal removes; removing it twice does no harm. */
 static char unfinished[PATH_MAX];
 static volatile sig_atomic_t is_unfinished;
-static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+static const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 
 static void remove_unfinished(int signal)
 {
@@ -135,21 +135,6 @@ static bool same_file(const char *a, const char *b)
 	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* A temporary file without a name. */
-static FILE *nameless(void)
-{
-	const char *dir = getenv("TMPDIR");
-	char path[512];
-
-	if (snprintf(path, sizeof(path), "%s/noisegate.XXXXXX", dir && *dir ? dir : "/tmp") >= (int)sizeof(path))
-		return NULL;
-	int fd = mkstemp(path);
-	if (fd < 0)
-		return NULL;
-	(void)unlink(path);
-	return fdopen(fd, "w+b");
-}
-
 static bool open_gzip(struct seal_output *out, FILE *below, struct error *e)
 {
 	int fd = fcntl(fileno(below), F_DUPFD_CLOEXEC, 3);
@@ -165,15 +150,23 @@ static bool open_gzip(struct seal_output *out, FILE *below, struct error *e)
 	return out->f ? true : fail_memory(e);
 }
 
+static bool hint_name(const char *path, struct error *e)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return false;
+	return error_hint(e, S_ISREG(st.st_mode) ? "Give --overwrite, or another name." : "Give the name of a file, or - for standard output.");
+}
+
 bool seal_output_open(struct seal_output *out, const char *path, const char *input, bool overwrite, bool hold, struct error *e)
 {
 	size_t n = strlen(path);
 
 	*out = (struct seal_output){ 0 };
 	if (text_eq(path, "-")) {
-		out->f = out->held = hold ? nameless() : NULL;
-		if (hold && !out->held)
-			return fail(e, ERR_IO, "could not create a temporary file: %s", strerror(errno));
+		if (hold && !file_nameless(&out->held, e))
+			return false;
 		out->f = hold ? out->held : stdout;
 		return true;
 	}
@@ -182,7 +175,7 @@ bool seal_output_open(struct seal_output *out, const char *path, const char *inp
 		return error_hint(e, "Give another name; the input is never changed.");
 	}
 	if (!open_noted(&out->file, path, overwrite, e))
-		return access(path, F_OK) == 0 ? error_hint(e, "Give --overwrite, or another name.") : false;
+		return hint_name(path, e);
 	out->f = out->file.f;
 	if (n > 3 && text_eq(path + n - 3, ".gz"))
 		return open_gzip(out, out->file.f, e);

@@ -29,7 +29,7 @@ MUST_CHECK bool seal_output_open(struct seal_output *out, const char *path, cons
 MUST_CHECK bool seal_output_commit(struct seal_output *out, struct error *e);
 void seal_output_abort(struct seal_output *out); /* harmless after commit */
 
-/* From now on SIGINT, SIGTERM and SIGHUP remove an unfinished output, and a file size limit is an error instead of a signal. */
+/* From now on SIGINT, SIGTERM, SIGHUP and SIGQUIT remove an unfinished output, and a file size limit is an error instead of a signal. */
 void seal_watch_signals(void);
 
 /* A bar on standard error, when that is a terminal.  ctx: a struct seal_bar. */

@@ -5,9 +5,9 @@
 #include "crypto/vault_csv.h"
 #include "proxy/cli.h"
 #include "proxy/cli_crypto.h"
+#include "proxy/cli_seal_files.h"
 #include "proxy/cli_secret.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <pwd.h>
 #include <string.h>
@@ -18,6 +18,7 @@ static const char usage[] =
 	"       noisegate detokenize --vault FILE --schema FILE --key-file KEY --reason TEXT [--overwrite] IN.csv OUT.csv\n"
 	"       noisegate detokenize --vault FILE --key-file KEY --audit       who got values back, when, why\n"
 	"  --key-file KEY      the vault's key, plain or wrapped for the purpose \"vault\" (docs/keys.md)\n"
+	"  IN may be gzip; OUT is when its name ends in .gz; - is standard input or output.\n"
 	"  The vault is made by the first tokenize.  Exit status: 0 done, 1 failed, 2 wrong usage, 3 the key is refused, 4 it was destroyed.\n";
 
 struct options {
@@ -52,6 +53,9 @@ static bool read_options(int argc, char **argv, struct options *o)
 		else
 			return false;
 	}
+	const char *missing = !o->vault ? "--vault" : !o->key ? "--key-file" : o->audit ? NULL : !o->schema ? "--schema" : o->back && (!o->reason || !*o->reason) ? "--reason" : NULL;
+	if (missing)
+		(void)fprintf(stderr, "noisegate: %s is missing\n", missing);
 	if (!o->vault || !o->key || (o->audit && (!o->back || optind != argc)))
 		return false;
 	if (o->audit)
@@ -88,16 +92,16 @@ static bool note(const struct options *o, struct arena *a, struct vault *v, cons
 /* The trail is durable before the output has its name. */
 static bool convert(const struct options *o, struct arena *a, struct vault *v, const struct token_schema *schema, struct error *e)
 {
-	struct file_out out = { 0 };
-	FILE *in = fopen(o->in, "rbe");
+	struct seal_input in = { 0 };
+	struct seal_output out = { 0 };
 	int64_t cells = 0;
 
-	if (!in)
-		return fail(e, ERR_IO, "could not open file \"%s\": %s", o->in, strerror(errno));
-	bool ok = file_out_open(&out, o->out, o->overwrite, e) && token_file(v, schema, o->back, in, o->in, out.f, &cells, e) &&
-		  note(o, a, v, schema, cells, e) && vault_commit(v, e) && file_out_commit(&out, e);
-	file_out_abort(&out);
-	(void)fclose(in);
+	seal_watch_signals();
+	bool ok = seal_input_open(&in, o->in, e) && seal_output_open(&out, o->out, o->in, o->overwrite, true, e) &&
+		  token_file(v, schema, o->back, in.f, o->in, out.f, &cells, e) && note(o, a, v, schema, cells, e) && vault_commit(v, e) &&
+		  seal_output_commit(&out, e);
+	seal_output_abort(&out);
+	seal_input_close(&in);
 	return ok;
 }
 

@@ -236,16 +236,23 @@ static enum talk collect(void *ctx, const PGresult *r)
 	return TALK_OK;
 }
 
-enum talk talk_query(PGconn *pg, const struct talk_statement *st, const struct patience *p, struct arena *a, struct talk_rows *out,
-		     struct talk_error *te)
+enum talk talk_each(PGconn *pg, const struct talk_statement *st, const struct patience *p, enum talk (*each)(void *ctx, const PGresult *r), void *ctx,
+		    struct talk_error *te)
 {
 	struct deadline d = deadline_of(p);
-	struct collector c = { .a = a, .max_bytes = st->max_bytes };
 
 	if (!PQsendQueryParams(pg, st->sql, (int)st->n_params, st->types, st->values, st->lengths, st->formats, st->result_format) ||
 	    !PQsetSingleRowMode(pg))
 		return TALK_BROKEN;
-	enum talk t = drain(pg, &d, collect, &c, te);
+	return drain(pg, &d, each, ctx, te);
+}
+
+enum talk talk_query(PGconn *pg, const struct talk_statement *st, const struct patience *p, struct arena *a, struct talk_rows *out,
+		     struct talk_error *te)
+{
+	struct collector c = { .a = a, .max_bytes = st->max_bytes };
+
+	enum talk t = talk_each(pg, st, p, collect, &c, te);
 	if (t != TALK_OK)
 		return t;
 	c.rows.cells = c.cells;

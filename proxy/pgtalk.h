@@ -58,6 +58,10 @@ MUST_CHECK enum talk talk_connect(const char *const *keywords, const char *const
 MUST_CHECK enum talk talk_query(PGconn *pg, const struct talk_statement *st, const struct patience *p, struct arena *a,
 				struct talk_rows *out, struct talk_error *te);
 
+/* As talk_query, of rows that nobody collects (max_bytes says nothing): each sees them as they come, a result of one row at a time and an empty one at the end. */
+MUST_CHECK enum talk talk_each(PGconn *pg, const struct talk_statement *st, const struct patience *p, enum talk (*each)(void *ctx, const PGresult *r),
+			       void *ctx, struct talk_error *te);
+
 /* Runs text of our own making by the simple protocol; rows are thrown away. */
 MUST_CHECK enum talk talk_exec(PGconn *pg, const char *sql, const struct patience *p, struct talk_error *te);
 

@@ -143,14 +143,13 @@ static bool read_domains(struct query *q, struct upstream_lease *lease, const st
 }
 
 /*
- * Noise for exact rows.  That a cell was no number, or that there were too many rows, or too long ones, to hold is as much about data as what the upstream says: it
- * gets the same error.  The size of public domains is not.
+ * Why no release could be made of rows.  That a cell was no number, or that there were too many rows, or too long ones, to hold is as much about data as what the
+ * upstream says: it gets the same error.  The size of public domains is not.
  */
-static bool release(struct query *q, const struct release_spec *spec, const struct exact_rows *exact, const struct released **out, struct error *e)
+static bool not_released(const struct release_spec *spec, struct error *e)
 {
-	if (release_make(spec, exact, &q->g->random, q->arena, out, e))
-		return true;
 	bool of_data = e->code == ERR_UPSTREAM || e->code == ERR_NO_MEMORY || (e->code == ERR_TOO_COMPLEX && spec->selection != SELECT_ALL);
+
 	return of_data ? upstream_failed(e) : false;
 }
 
@@ -164,8 +163,8 @@ static bool check_overlap(struct query *q, struct upstream_lease *lease, const s
 	if (!upstream_run(lease, o->sql, o->params, o->n_params, q->view->cancelled, q->arena, &exact, e))
 		return false;
 	clock_phase(q, PHASE_UPSTREAM);
-	if (!release(q, &o->spec, &exact, &count, e))
-		return false;
+	if (!release_make(&o->spec, &exact, &q->g->random, q->arena, &count, e))
+		return not_released(&o->spec, e);
 	clock_phase(q, PHASE_NOISE);
 	if (!number_i64(released_cell(count, 0, 0), INT64_MIN, INT64_MAX, &units))
 		return fail(e, ERR_INTERNAL, "a released count is no number");
@@ -188,26 +187,42 @@ static bool check_overlaps(struct query *q, struct upstream_lease *lease, struct
 	return true;
 }
 
+static bool give_row(void *ctx, const char *const *cells, size_t n, struct error *e)
+{
+	return release_row(ctx, cells, n, e);
+}
+
+/* Every group of a public domain and nothing about it: costs nothing, so not even how long it takes may come from rows. */
+static bool reads_rows(const struct release_spec *s)
+{
+	return s->selection != SELECT_ALL || s->n_values > 0;
+}
+
+static bool release_block(struct query *q, struct upstream_lease *lease, const struct plan_block *b, const struct released **out, struct error *e)
+{
+	struct release_spec spec = b->spec;
+	struct releasing *made;
+	const char *const *params;
+
+	if (!block_params(q, b, &params, e) || (b->domains && !read_domains(q, lease, b, &spec, e)) ||
+	    (q->plan->rough && !accuracy_spec(q->arena, &spec, e)) || !release_begin(&spec, &q->g->random, q->arena, &made, e))
+		return false;
+	const struct upstream_reader reader = { .give = give_row, .ctx = made };
+	if (reads_rows(&spec) && !upstream_each(lease, b->sql, params, b->n_params, q->view->cancelled, &reader, e))
+		return not_released(&spec, e);
+	clock_phase(q, PHASE_UPSTREAM);
+	if (!release_end(made, out, e))
+		return not_released(&spec, e);
+	clock_phase(q, PHASE_NOISE);
+	return true;
+}
+
 /* The blocks that no earlier answer has filled. */
 static bool release_blocks(struct query *q, struct upstream_lease *lease, struct error *e)
 {
 	for (size_t i = 0; i < q->plan->n_blocks; i++) {
-		if (q->released[i])
-			continue;
-		const struct plan_block *b = &q->plan->blocks[i];
-		const char *const *params;
-		struct exact_rows exact;
-
-		if (!block_params(q, b, &params, e) ||
-		    !upstream_run(lease, b->sql, params, b->n_params, q->view->cancelled, q->arena, &exact, e))
+		if (!q->released[i] && !release_block(q, lease, &q->plan->blocks[i], &q->released[i], e))
 			return false;
-		clock_phase(q, PHASE_UPSTREAM);
-		struct release_spec spec = b->spec;
-		if ((b->domains && !read_domains(q, lease, b, &spec, e)) || (q->plan->rough && !accuracy_spec(q->arena, &spec, e)))
-			return false;
-		if (!release(q, &spec, &exact, &q->released[i], e))
-			return false;
-		clock_phase(q, PHASE_NOISE);
 	}
 	return true;
 }

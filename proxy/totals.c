@@ -4,16 +4,16 @@
 
 static bool adjust(const struct plan *plan, const struct plan_hierarchy *h, const struct released **rows, struct arena *a, struct error *e)
 {
-	struct consistent_level levels[CONSISTENT_LEVELS_MAX];
-	const struct released *made[CONSISTENT_LEVELS_MAX];
+	struct consistent_set sets[CONSISTENT_SETS_MAX];
+	const struct released *made[CONSISTENT_SETS_MAX];
 
-	BUG_IF(h->n > CONSISTENT_LEVELS_MAX);
+	BUG_IF(h->n > CONSISTENT_SETS_MAX);
 	for (size_t i = 0; i < h->n; i++)
-		levels[i] = (struct consistent_level){ &plan->blocks[h->blocks[i]].spec, rows[h->blocks[i]], h->from[i] };
-	if (!consistent_make(levels, h->n, h->additive, a, made, e))
+		sets[i] = (struct consistent_set){ &plan->blocks[h->first + i].spec, rows[h->first + i], h->keys[i] };
+	if (!consistent_make(sets, h->n, h->additive, a, made, e))
 		return false;
 	for (size_t i = 0; i < h->n; i++)
-		rows[h->blocks[i]] = made[i];
+		rows[h->first + i] = made[i];
 	return true;
 }
 

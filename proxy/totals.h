@@ -1,4 +1,4 @@
-/* Totals of ROLLUP agree with their rows: the adjustment of what a plan's hierarchies released.  Behind the last release, before anything leaves. */
+/* Totals of ROLLUP and CUBE agree with their rows: the adjustment of what a plan's hierarchies released.  Behind the last release, before anything leaves. */
 #ifndef NG_PROXY_TOTALS_H
 #define NG_PROXY_TOTALS_H
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "proxy/pool.h"
+#include "proxy/upstream_check.h"
 
 enum {
 	CONNECT_MS = 10000,
@@ -36,7 +37,9 @@ static const char session_state[] =
 	" pg_catalog.set_config('extra_float_digits', '1', false), pg_catalog.set_config('standard_conforming_strings', 'on', false),"
 	" pg_catalog.set_config('bytea_output', 'hex', false), pg_catalog.set_config('default_transaction_read_only', 'on', false),"
 	" pg_catalog.set_config('default_transaction_isolation', 'repeatable read', false), pg_catalog.set_config('jit', 'off', false),"
-	" pg_catalog.set_config('lock_timeout', '10000', false), pg_catalog.set_config('statement_timeout', $1, false)";
+	" pg_catalog.set_config('lock_timeout', '10000', false), pg_catalog.set_config('statement_timeout', $1, false),"
+	/* what may not be UTF-8 comes as it is: PostgreSQL would fail on the one row that is not */
+	" CASE pg_catalog.current_setting('server_encoding') WHEN 'SQL_ASCII' THEN pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) END";
 
 bool upstream_failed(struct error *e)
 {
@@ -94,6 +97,10 @@ static bool open_connection(void *ctx, const char *key, const struct patience *p
 		return fail_cancelled(e);
 	if (t != TALK_OK)
 		return fail_no_connection(&te, e);
+	if (!upstream_check_encoding(pg, e)) {
+		PQfinish(pg);
+		return false;
+	}
 	if (!set_state(u, pg, &p, &te)) {
 		PQfinish(pg);
 		return fail_no_connection(&te, e);
@@ -222,29 +229,99 @@ void upstream_give(struct upstream *u, struct upstream_lease *l)
 	mem_free(l);
 }
 
-bool upstream_run(struct upstream_lease *l, const char *sql, const char *const *params, size_t n_params, const atomic_bool *cancelled,
-		  struct arena *a, struct exact_rows *out, struct error *e)
+static struct patience patience_of(const struct upstream_lease *l, const atomic_bool *cancelled)
 {
-	struct patience p = { .cancelled = cancelled };
-	struct talk_statement st = { .sql = sql, .n_params = n_params, .values = params, .max_bytes = ROWS_BYTES_MAX };
-	struct talk_error te = { 0 };
-	struct talk_rows rows;
+	const int limit = l->policy->statement_timeout_ms;
 
-	if (l->policy->statement_timeout_ms > 0)
-		p.timeout_ms = l->policy->statement_timeout_ms + GRACE_MS;
-	enum talk t = talk_query(l->item->pg, &st, &p, a, &rows, &te);
+	return (struct patience){ .cancelled = cancelled, .timeout_ms = limit > 0 ? limit + GRACE_MS : 0 };
+}
+
+/* What became of a statement. */
+static bool settled(struct upstream_lease *l, enum talk t, const struct talk_error *te, struct error *e)
+{
 	if (t > TALK_REFUSED)
 		l->healthy = false;
 	if (t == TALK_CANCELLED)
 		return fail_cancelled(e);
-	if (t != TALK_OK) /* rows that do not fit included: how many there are is nobody's business */
-		return fail_upstream(&te, e);
-	size_t n = rows.n_rows * rows.n_fields;
-	const char **cells = arena_array(a, n ? n : 1, const char *);
-	if (!cells)
-		return fail_upstream(&te, e);
-	for (size_t i = 0; i < n; i++)
-		cells[i] = (const char *)rows.cells[i].data;
-	*out = (struct exact_rows){ .n_rows = rows.n_rows, .n_columns = rows.n_fields, .cells = cells };
+	return t == TALK_OK || fail_upstream(te, e); /* rows that do not fit included: how many there are is nobody's business */
+}
+
+enum { FIELDS_MAX = 1664 /* of a PostgreSQL result */ };
+
+struct handing_over {
+	const struct upstream_reader *to;
+	struct error *e;
+	bool mend; /* the upstream does not know what its bytes are */
+	bool refused;
+};
+
+static enum talk hand_over(void *ctx, const PGresult *r)
+{
+	struct handing_over *h = ctx;
+	const char *cells[FIELDS_MAX];
+	const int n = PQnfields(r) < FIELDS_MAX ? PQnfields(r) : FIELDS_MAX;
+
+	for (int row = 0; row < PQntuples(r); row++) {
+		for (int i = 0; i < n; i++) {
+			char *cell = PQgetisnull(r, row, i) ? NULL : PQgetvalue(r, row, i);
+			if (cell && h->mend)
+				text_mend_utf8(cell);
+			cells[i] = cell;
+		}
+		h->refused = !h->to->give(h->to->ctx, cells, (size_t)n, h->e);
+		if (h->refused)
+			return TALK_NO_MEMORY;
+	}
+	return TALK_OK;
+}
+
+bool upstream_each(struct upstream_lease *l, const char *sql, const char *const *params, size_t n_params, const atomic_bool *cancelled,
+		   const struct upstream_reader *to, struct error *e)
+{
+	const struct patience p = patience_of(l, cancelled);
+	const struct talk_statement st = { .sql = sql, .n_params = n_params, .values = params };
+	struct handing_over h = { .to = to, .e = e, .mend = PQclientEncoding(l->item->pg) == pg_char_to_encoding("SQL_ASCII") };
+	struct talk_error te = { 0 };
+	enum talk t = talk_each(l->item->pg, &st, &p, hand_over, &h, &te);
+
+	if (!h.refused)
+		return settled(l, t, &te, e);
+	l->healthy = false;
+	return false;
+}
+
+struct collecting {
+	struct arena *arena;
+	const char **cells;
+	size_t cap, n_rows, n_columns, bytes;
+};
+
+static bool collect_row(void *ctx, const char *const *cells, size_t n, struct error *e)
+{
+	struct collecting *c = ctx;
+
+	c->n_columns = n;
+	for (size_t i = 0; i < n; i++) {
+		const size_t size = cells[i] ? strlen(cells[i]) + 1 : 0, at = c->n_rows * n + i;
+		c->bytes += size + sizeof(char *);
+		c->cells = c->bytes <= ROWS_BYTES_MAX ? arena_grow(c->arena, c->cells, at, &c->cap, sizeof(*c->cells)) : NULL;
+		if (!c->cells)
+			return upstream_failed(e); /* how many there are is nobody's business */
+		c->cells[at] = cells[i] ? arena_strdup(c->arena, cells[i]) : NULL;
+		if (cells[i] && !c->cells[at])
+			return upstream_failed(e);
+	}
+	c->n_rows++;
+	return true;
+}
+
+bool upstream_run(struct upstream_lease *l, const char *sql, const char *const *params, size_t n_params, const atomic_bool *cancelled,
+		  struct arena *a, struct exact_rows *out, struct error *e)
+{
+	struct collecting c = { .arena = a };
+
+	if (!upstream_each(l, sql, params, n_params, cancelled, &(struct upstream_reader){ .give = collect_row, .ctx = &c }, e))
+		return false;
+	*out = (struct exact_rows){ .n_rows = c.n_rows, .n_columns = c.n_columns, .cells = c.cells };
 	return true;
 }

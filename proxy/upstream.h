@@ -27,6 +27,14 @@ void upstream_give(struct upstream *u, struct upstream_lease *l); /* NULL is fin
 MUST_CHECK bool upstream_run(struct upstream_lease *l, const char *sql, const char *const *params, size_t n_params,
 			     const atomic_bool *cancelled, struct arena *a, struct exact_rows *out, struct error *e);
 
+/* The same, each row as it comes: however many there are, none is held.  What give returns false for ends it, with give's own error. */
+struct upstream_reader {
+	bool (*give)(void *ctx, const char *const *cells, size_t n, struct error *e); /* cells live until it returns */
+	void *ctx;
+};
+MUST_CHECK bool upstream_each(struct upstream_lease *l, const char *sql, const char *const *params, size_t n_params, const atomic_bool *cancelled,
+			      const struct upstream_reader *to, struct error *e);
+
 /* One connection outside any pool, for `noisegate check --connect` and the check at start; NULL with *e filled.  The caller ends it with PQfinish. */
 MUST_CHECK PGconn *upstream_connect_once(const struct policy *p, struct error *e);
 

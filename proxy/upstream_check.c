@@ -52,7 +52,9 @@ static bool check_column(const struct policy_table *t, const struct policy_colum
 static bool check_table(PGconn *conn, const struct policy_table *t, struct error *e)
 {
 	static const char sql[] = "SELECT a.attname, y.typname, EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisunique"
-				  " AND i.indisvalid AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+				  " AND i.indisvalid AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum)"
+				  /* tables that inherit are read too, and no index of the parent's covers them; partitions it does cover */
+				  " AND NOT (c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid)) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
 				  " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid JOIN pg_catalog.pg_type y ON y.oid = a.atttypid"
 				  " WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'v', 'm', 'f', 'p') AND a.attnum > 0 AND NOT a.attisdropped";
 	const char *values[] = { t->source_schema, t->source_name };
@@ -95,10 +97,21 @@ static PGconn *connect_once(const struct policy_upstream *u, struct error *e)
 	return conn;
 }
 
+bool upstream_check_encoding(const PGconn *conn, struct error *e)
+{
+	const char *encoding = PQparameterStatus(conn, "server_encoding");
+
+	if (encoding && (text_eq(encoding, "UTF8") || text_eq(encoding, "LATIN1") || text_eq(encoding, "SQL_ASCII")))
+		return true;
+	fail(e, ERR_CONFIG, "the upstream's database has the encoding %s", encoding ? encoding : "(unknown)");
+	error_detail(e, "Texts that it cannot convert to UTF-8 would fail a question, and so tell that they are there.");
+	return error_hint(e, "Keep the data in a database with ENCODING 'UTF8', 'LATIN1' or 'SQL_ASCII'.");
+}
+
 bool upstream_check(const struct policy *p, struct error *e)
 {
 	PGconn *conn = connect_once(&p->upstream, e);
-	bool ok = conn != NULL;
+	bool ok = conn && upstream_check_encoding(conn, e);
 
 	for (size_t i = 0; ok && i < p->n_tables; i++)
 		ok = check_table(conn, &p->tables[i], e);

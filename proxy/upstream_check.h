@@ -6,8 +6,16 @@
 #include "base/error.h"
 #include "policies/policy.h"
 
+#include <libpq-fe.h>
+
 /* Reads catalogs only, never a row.  ERR_CONFIG names the first table or column that does not fit; ERR_UPSTREAM when it cannot be asked. */
 MUST_CHECK bool upstream_check(const struct policy *p, struct error *e);
+
+/*
+ * ERR_CONFIG unless every text of the database has a way into UTF-8: else PostgreSQL fails on the row that has none, which would show.  From SQL_ASCII, where a text
+ * is any bytes, it is not asked to find one: see upstream.c.
+ */
+MUST_CHECK bool upstream_check_encoding(const PGconn *conn, struct error *e);
 
 /*
  * Looks at a thousand cells of each sealed column, for the operator alone: a column that holds something else than its encoding's cells was probably loaded

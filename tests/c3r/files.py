@@ -91,8 +91,15 @@ r = run(*PIPE, "-", input=CLEAR.encode())
 check("from a pipe to a pipe", r.returncode == 0 and opened(r.stdout))
 r = run(*PIPE, "-", input=gzip.compress(CLEAR.encode()))
 check("from a pipe of gzip", r.returncode == 0 and opened(r.stdout))
-r = run(*SEAL, "-", input=CLEAR.encode())
-check("padded to the maximum from a pipe: refused, with what to do", r.returncode == 1 and b"cannot be read twice" in r.stderr and b"note" in r.stderr and r.stdout == b"")
+for name, data in (("a pipe", CLEAR.encode()), ("a pipe of gzip", gzip.compress(CLEAR.encode()))):
+    r = run(*SEAL, "-", input=data)
+    check(f"padded to the maximum from {name}", r.returncode == 0 and opened(r.stdout), r.stderr)
+r = subprocess.run([ng, *SEAL, "-"], env=dict(environment(), TMPDIR=os.path.join(tmp, "missing")), cwd=tmp, capture_output=True, input=CLEAR.encode())
+check("which takes a temporary file", r.returncode == 1 and b"temporary file" in r.stderr and r.stdout == b"", r.stderr)
+r = run(*SEAL, "-", input=gzip.compress(CLEAR.encode())[:-400])
+check("a pipe of damaged gzip", r.returncode == 1 and b"standard input: the compressed data" in r.stderr and r.stdout == b"", r.stderr)
+r = run(*SEAL, "-", input=b"id,mail,note\n1,a,x\n2,b\n")
+check("an error in a pipe", r.returncode == 1 and b"standard input:3: " in r.stderr and r.stdout == b"", r.stderr)
 with open(os.path.join(tmp, "a.csv"), "rb") as f:
     check("padded to the maximum from a redirected file", (r := run(*SEAL, "-", stdin=f)).returncode == 0 and opened(r.stdout))
 check("each number of threads gives the same", all(opened((r := run(*SEAL, "--threads", n, "a.csv", "-")).stdout) for n in ("1", "2", "7")))
@@ -110,7 +117,7 @@ check("an old output survives a failure", run(*SEAL, "--overwrite", "bad.csv", "
 before = listing()
 
 # Signals
-for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) * 5:
+for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT) * 4:
     p = subprocess.Popen([ng, *PIPE, "-", "never.csv"], env=environment(), cwd=tmp, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     p.stdin.write(CLEAR.encode())
     p.stdin.flush()
@@ -179,6 +186,9 @@ check("a bar on a terminal", code == 0 and "\r[" in shown and "%" in shown and "
 code, shown = on_terminal(*UNSEAL, "many.out", "many.back")
 check("a bar when unsealing", code == 0 and "\r[" in shown and shown.rstrip().endswith("200000 rows unsealed"), repr(shown[-300:]))
 check("none elsewhere", run(*SEAL, "many.csv", "-").stderr == b"")
+r = run(*SEAL, "-", input=get("many.csv"))
+many = [x[2] for x in csv.reader(io.StringIO(run(*UNSEAL, "-", input=r.stdout).stdout.decode()))]
+check("200,000 rows padded to the maximum from a pipe", sorted(many[1:]) == sorted(f"note {i}" for i in range(200000)) and len({len(x.rsplit(b",", 1)[1]) for x in r.stdout.splitlines()[1:]}) == 1)
 for name in ("many.csv", "many.out", "many.back", "long.csv", "long.sealed.csv"):
     os.unlink(os.path.join(tmp, name))
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The command line: serve starts, says so, stops; exit codes.  usage: test_serve.py NOISEGATE"""
 import os, re, signal, socket, subprocess, sys, threading, time, traceback
-import psycopg2
+import psycopg, psycopg2
 from world import World, wait_until
 
 NOISEGATE = sys.argv[1]
@@ -40,6 +40,34 @@ def test_serves_and_stops_on_sigterm_and_sigint():
         s.p.send_signal(sig)
         assert s.p.wait(15) == 0
         assert w.homes() == [], "the sidecar's directory is removed"
+
+
+CUBE = "SELECT region, vip, grouping(region, vip) AS g, count(*) AS n FROM brand.singles WHERE region IN ('north', 'south', 'east', {}) GROUP BY CUBE (region, vip)"
+
+
+def adds_up(rows):
+    """Rows of CUBE (region, vip): the four sets, each total the sum of its rows."""
+    sets = {g: {(r, v): int(n) for r, v, h, n in rows if int(h) == g} for g in range(4)}
+    (total,) = sets[3].values()
+    return [len(x) for x in sets.values()] == [12, 4, 3, 1] and all(sum(x.values()) == total for x in sets.values()) and \
+        all(n == sum(m for (x, _), m in sets[0].items() if x == r) for (r, _), n in sets[1].items()) and \
+        all(n == sum(m for (_, y), m in sets[0].items() if y == v) for (_, v), n in sets[2].items())
+
+
+def test_a_cube_adds_up_in_both_protocols():
+    s = Serve()
+    dsn = "host=127.0.0.1 port=%d user=ana password=secret dbname=x" % s.port
+    try:
+        r = subprocess.run(["psql", "-X", "-A", "-t", "-F", ",", dsn, "-c", CUBE.format("'west'")], capture_output=True, text=True, timeout=30)
+        rows = [tuple(x.split(",")) for x in r.stdout.split()]
+        assert r.returncode == 0 and adds_up(rows), (rows, r.stderr)
+        with psycopg.connect(dsn, autocommit=True) as c:
+            for binary in (False, True):
+                rows = c.execute(CUBE.format("%s"), ["west"], binary=binary, prepare=True).fetchall()
+                assert adds_up(rows), (binary, rows)
+    finally:
+        s.p.send_signal(signal.SIGTERM)
+        s.p.wait(15)
 
 
 def test_second_signal_ends_at_once():

@@ -30,6 +30,10 @@ correlated noise forgets the count of units~mechanisms/joint.c~s/(u128)WEIGHT_ON
 correlated noise is for sums around zero~mechanisms/joint.c~s/__builtin_sub_overflow(twice, shift, \&z)/__builtin_sub_overflow(twice, (i128)0, \&z)/~unit-mechanisms joint/*
 each value has a noised count of units of its own~mechanisms/released.c~s/if (!joint_recover(\&v->joint, z, shared, \&d->x))/if (!joint_units(units, \&shared) || !add_noise(m, \&s->joint.units, shared, \&shared, e) || !joint_recover(\&v->joint, z, shared, \&d->x))/~unit-mechanisms joint/*
 intervals of correlated noise forget the count of units~mechanisms/joint.c~s/__builtin_add_overflow(own, units, \&sum)/__builtin_add_overflow(own, (u128)0, \&sum)/~unit-mechanisms coverage/*
+totals weigh all grouping sets alike~mechanisms/effects.c~s/weight\[t\] = 1 \/ (variance_of(noise\[t\]) \* /weight[t] = 1 \/ (/~unit-mechanisms lattice/*
+totals have intervals half as wide~mechanisms/consistent.c~s/interval_widened(z, laws/interval_widened(z \/ 2, laws/~unit-mechanisms consistent/*
+totals are rounded in favour of some~mechanisms/controlled.c~s/< (uint64_t)down ? up : -down/< (uint64_t)up ? up : -down/~unit-mechanisms controlled/*
+totals agree where units are sampled by each set for itself~planner/hierarchy.c~s/once = apart \&\&/once = (apart || 1) \&\&/~property
 correlated noise for sums of both signs~planner/joint.c~s/g->lo < 0 \&\& g->hi > 0/0/~property
 correlated noise where one owner may leave~planner/joint.c~s/return !b->owner_moves \&\& (!several || plain)/return !b->owner_moves/~property
 a joint part costs twice its parts~planner/joint.c~s/p->rho.pico \* n }/p->rho.pico * n * 2 }/~property
@@ -80,6 +84,8 @@ AVG takes its whole share twice~planner/cost.c~s/part_noise(p, rows, 2,/part_noi
 sensitivity of a sum forgets max_rows~planner/cost.c~s/: rows \* reach;/: reach;/~neighbour
 any join between protected tables~planner/unit.c~s/component\[s->number - 1\] != component\[first->number - 1\]/0/~planner
 one owner leaving is not priced~planner/unit.c~s/out->owner_moves = owner_moves(r, first)/out->owner_moves = false/~property
+a sub-select that keeps other rows once an owner is gone is not priced~planner/unit.c~s/return select->owner_moves \&\& /return false \&\& /~property
+a bound is found for a sum before it is known whose rows may leave~planner/aggregate.c~s/!bind_arguments(b, f, row, g, e) || !block_check_again(b, e))/!bind_arguments(b, f, row, g, e))/~property
 an outer join ties its partners to each other~planner/unit.c~s/^\t\t\tbreak;$/\t\t\t;/~planner
 any equal columns tie two tables~planner/unit.c~s/return l.table \&\& l.table == m.table/return l.table == m.table/~planner
 a sub-select may group by anything~planner/grouped.c~s/if (flow.unit \&\& !names_unit(d, \&alone))/if (flow.unit \&\& !names_unit(d, \&alone) \&\& 0)/~planner
@@ -119,7 +125,8 @@ a cancelled answer is kept~proxy/query.c~s/dropped ? NULL : q->asked\[i\].releas
 the upstream is quoted~proxy/upstream.c~s/"the upstream could not run the query");/"the upstream could not run the query (%s)", te->sqlstate);/~side
 the upstream has no time limit~proxy/upstream.c~s/sizeof(timeout), "%d", u->policy->statement_timeout_ms/sizeof(timeout), "%d", 0/~side
 groups in the order of the upstream~planner/block_emit.c~s/wr_fmt(\&m->w, "%sg.k%zu", i == 0 ? " ORDER BY " : ", ", i + 1);/;/~side
-withheld groups are shown~mechanisms/released.c~s/if (keep \&\& !add_row(/if (!add_row(/~side
+withheld groups are shown~mechanisms/released.c~s/return !keep || (m->together/return (m->together/~side
+what an expression makes of a key has no end~planner/functions.def~s/CUT("pg_catalog.replace(" CUT("$1") ", " CUT("$2") ", pg_catalog.left($3, 1000))")/"pg_catalog.replace(" CUT("$1") ", " CUT("$2") ", pg_catalog.left($3, 1000))"/~side
 a repeat is charged~proxy/query.c~s/if (!x->repeat.found) {/if (true) {/~settings
 parameters make no other question~proxy/repeat.c~s/put_texts(w, b->params, b->n_params, b->seed_param);/;/~settings
 members share answers~proxy/repeat.c~s/put_text(\&w, v->plan.analyst);\|put_text(w, c->budget->analyst);/;/~settings

@@ -249,6 +249,19 @@ spelled = {"~~": "LIKE", "~~*": "ILIKE", "!~~": "NOT LIKE", "!~~*": "NOT ILIKE",
 everything = "\n".join(statements)
 untested = sorted(n for n in names if spelled.get(n, n if not n.isidentifier() else n + "(") not in everything)
 check("every operation of the allowlist is run over hostile values", not untested, untested)
+
+# --- a time zone that the upstream does not know: an error for no rows as well as for some ----------------------------------------------
+outcomes = {}
+for zone in ("Nowhere/Land", "Europe/Berlin"):
+    away = subprocess.run([tool, policy, "shop", zone], input="".join(f"SELECT date_trunc('day', atz), count(*) FROM people WHERE {w} GROUP BY 1\nSELECT count(*) FROM people WHERE {w} AND atz::date > '2020-01-01'\n" for w in ("true", "city = 'nobody'")),
+                          stdout=subprocess.PIPE, text=True).stdout
+    for line in away.splitlines():
+        try:
+            rows(json.loads(line)["blocks"][0])
+            outcomes.setdefault(zone, []).append("ran")
+        except RuntimeError:
+            outcomes.setdefault(zone, []).append("failed")
+check("an unknown time zone fails whatever the rows are", outcomes == {"Nowhere/Land": ["failed"] * 4, "Europe/Berlin": ["ran"] * 4}, outcomes)
 docs = open("docs/sql.md").read().replace("&#124;", "|")
 undocumented = sorted(n for n in names if n not in ("interval +", "seconds between") and f"`{n}`" not in docs and f">{n}<" not in docs and f"`{n}(" not in docs and f"`date_trunc" not in n)
 aggregates = set(re.findall(r'\{ \.name = "([a-z_0-9]+)"', open("planner/aggregate.c").read()))

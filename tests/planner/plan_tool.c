@@ -1,5 +1,5 @@
 /*
- * Reads SQL statements, one a line, and prints each one's plan or refusal as a JSON line.  usage: plan_tool POLICY [SCHEMA,... [TIMEZONE]]
+ * Reads SQL statements, one a line, and prints each one's plan or refusal as a JSON line.  usage: plan_tool POLICY [SCHEMA,... [TIMEZONE [gaussian]]]
  * Parameters follow the statement, each behind a byte 0x1F: OID:TEXT, OID:TEXT ...; OID alone is SQL NULL.
  */
 #include "mechanisms/quantile.h"
@@ -73,8 +73,8 @@ static void print_charges(struct wr *w, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_charges; i++) {
 		const struct plan_charge *c = &plan->charges[i];
-		wr_fmt(w, "%s{\"table\":\"%s.%s\",\"pure\":%s,\"epsilon\":%llu,\"rho\":%llu,\"delta\":%llu}", i ? "," : "", c->budget->schema, c->budget->table,
-		       c->budget->accounting == ACCOUNTING_PURE ? "true" : "false", (unsigned long long)c->epsilon.pico, (unsigned long long)c->rho.pico,
+		wr_fmt(w, "%s{\"table\":\"%s.%s\",\"pure\":%s,\"approx\":%s,\"epsilon\":%llu,\"rho\":%llu,\"delta\":%llu}", i ? "," : "", c->budget->schema, c->budget->table,
+		       c->budget->accounting == ACCOUNTING_PURE ? "true" : "false", c->budget->accounting == ACCOUNTING_APPROX ? "true" : "false", (unsigned long long)c->epsilon.pico, (unsigned long long)c->rho.pico,
 		       (unsigned long long)c->delta.atto);
 	}
 }
@@ -167,6 +167,22 @@ static size_t read_params(const char **pieces, size_t n, struct plan_param *out)
 	return n;
 }
 
+/* Which blocks are made to agree, in which values. */
+static void print_hierarchy(struct wr *w, const struct plan *plan, const struct plan_hierarchy *h)
+{
+	wr_fmt(w, "{\"first\":%zu,\"n\":%zu,\"keys\":[", h->first, h->n);
+	for (size_t i = 0; i < h->n; i++) {
+		wr_str(w, i ? ",[" : "[");
+		for (size_t j = 0; j < plan->blocks[h->first + i].spec.n_keys; j++)
+			wr_fmt(w, "%s%zu", j ? "," : "", h->keys[i][j]);
+		wr_str(w, "]");
+	}
+	wr_str(w, "],\"additive\":[");
+	for (size_t i = 0; i < plan->blocks[h->first].spec.n_values; i++)
+		wr_fmt(w, "%s%s", i ? "," : "", h->additive[i] ? "true" : "false");
+	wr_str(w, "]}");
+}
+
 static void print_plan(struct wr *w, const struct plan *plan)
 {
 	wr_fmt(w, "{\"direct\":%s,\"outputs\":[", plan->n_outputs ? "true" : "false");
@@ -180,6 +196,11 @@ static void print_plan(struct wr *w, const struct plan *plan)
 	for (size_t i = 0; i < plan->n_blocks; i++) {
 		wr_str(w, i ? "," : "");
 		print_block(w, &plan->blocks[i]);
+	}
+	wr_str(w, "],\"hierarchies\":[");
+	for (size_t i = 0; i < plan->n_hierarchies; i++) {
+		wr_str(w, i ? "," : "");
+		print_hierarchy(w, plan, &plan->hierarchies[i]);
 	}
 	wr_str(w, "]}");
 }
@@ -199,6 +220,7 @@ int main(int argc, char **argv)
 
 	arena_init(&model, 1 << 26);
 	arena_init(&a, 1 << 28);
+	s.mechanism = argc > 4 ? MECHANISM_GAUSSIAN : MECHANISM_AUTO;
 	s.n_search_path = cut(argc > 2 ? argv[2] : standard, ',', path, NAMES_MAX);
 	if (argc < 2 || !policy_load(&model, argv[1], &p, &problems, &e)) {
 		fprintf(stderr, "%s\n", e.message);

@@ -17,6 +17,7 @@ import known
 import mutants
 import price
 import shapes
+import totals
 
 tool, dsn, seed, worlds, queries = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
 db = psycopg.connect(dsn)
@@ -112,18 +113,22 @@ class World:
         text += "".join(t.policy() for t in self.tables)
         text += "  - { name: shop.pub, owner: o, rule: public, columns: { k: { type: integer }, word: { type: text" + rnd.choice(["", ", domain: true"]) + " } } }\nbudgets:\n"
         text += "".join(f"  - {{ owner: {t.owner}, table: {t.name}, analyst: lab, epsilon: 10, delta: 1e-6, accounting: {rnd.choice(['pure', 'zcdp'])} }}\n" for t in self.tables)
-        self.start(text)
+        priced = random.Random(rnd.random())
+        wish = []
+        if priced.random() < 0.3:  # an (epsilon, delta) for each question, and whoever pays so may ask for Gaussian noise
+            text, wish = text.replace("accounting: pure", "accounting: approx"), ["gaussian"] * priced.choice([0, 1, 1])
+        self.start(text, wish)
         for t in self.tables:
             t.create()
             t.fill(rnd)
         db.execute("CREATE TABLE shop.pub AS SELECT n % 9 AS k, 'w' || n % 4 AS word FROM generate_series(1, 12) n")
 
-    def start(self, text):
+    def start(self, text, wish=()):
         self.policy = text
         self.file = tempfile.NamedTemporaryFile("w", suffix=".yaml")
         self.file.write(text)
         self.file.flush()
-        self.tool = subprocess.Popen([tool, self.file.name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.tool = subprocess.Popen([tool, self.file.name] + (["shop,public", "Europe/Berlin", *wish] if wish else []), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         db.execute("DROP SCHEMA IF EXISTS shop CASCADE")
         db.execute("CREATE SCHEMA shop")
 
@@ -160,7 +165,9 @@ class Query:
         units, roots = of(columns, "unit"), [t.name for t in world.tables if not t.parent]
         if units and rnd.random() < 0.15:  # a sub-select in an aggregate
             there = f"{rnd.choice(units)[0]} {rnd.choice(['', 'NOT '])}IN (SELECT u FROM {rnd.choice(roots)} WHERE id < {rnd.randrange(30)})"
-            self.values.append(rnd.choice([f"count(*) FILTER (WHERE {there})", f"sum(CASE WHEN {there} THEN 2 ELSE 1 END)"]))
+            numbers = of(columns, "integer", "numeric", "float")
+            x = rnd.choice(numbers)[0] if numbers else "3"
+            self.values.append(rnd.choice([f"count(*) FILTER (WHERE {there})", f"sum(CASE WHEN {there} THEN 2 ELSE 1 END)", f"sum(CASE WHEN {there} THEN {x} ELSE -{x} END)", f"sum({x}) FILTER (WHERE {there})"]))
         self.keys = [key(columns, rnd) for _ in range(rnd.randrange(0, 3))]
         if len(self.keys) and rnd.random() < 0.15:
             self.sets = rnd.choice(["ROLLUP", "CUBE"])
@@ -480,7 +487,7 @@ def shrink(world, query, gone, owner):
 
 class Count:
     def __init__(self):
-        self.cases = self.refused = self.tight = self.floors = self.joint = 0
+        self.cases = self.refused = self.tight = self.floors = self.joint = self.converted = 0
         self.reasons = {}
 
     def note(self, p, worst):
@@ -491,6 +498,7 @@ class Count:
         self.cases += 1
         self.floors += any(b.get("overlap") for b in p["blocks"])
         self.joint += any(b.get("joint") for b in p["blocks"])
+        self.converted += any(price.converted(b) for b in p["blocks"])
         self.tight += worst == 1
 
 
@@ -526,8 +534,8 @@ def run(count, worlds, mutant=None):
 
 count = Count()
 good = run(count, worlds)
-print(f"# {count.cases} cases, {count.tight} of them use a limit in full, {count.floors} have an overlap floor, {count.joint} correlated noise, {count.refused} refused: {dict(sorted(count.reasons.items(), key=lambda x: -x[1])[:6])}")
-good = good and count.cases >= worlds * queries * 0.7 and count.tight > count.cases / 20 and count.floors > worlds / 10 and count.joint > worlds / 10
+print(f"# {count.cases} cases, {count.tight} of them use a limit in full, {count.floors} have an overlap floor, {count.joint} correlated noise, {count.converted} Gaussian noise for an epsilon and a delta, {count.refused} refused: {dict(sorted(count.reasons.items(), key=lambda x: -x[1])[:6])}")
+good = good and count.cases >= worlds * queries * 0.7 and count.tight > count.cases / 20 and count.floors > worlds / 10 and count.joint > worlds / 10 and count.converted > worlds / 10
 print(("ok " if good else "not ok ") + f"one person removed moves the exact values by at most what the plan says and charges, in {count.cases} random cases", flush=True)
 world = Known()
 for sql, gone in known.CASES:
@@ -537,6 +545,28 @@ for sql, gone in known.CASES:
     print(("not ok " if why else "ok ") + f"known case{'' if 'blocks' in results[0][1] else ' (refused)'}: {sql}   {why or ''}", flush=True)
 world.close()
 db.rollback()
+def agreeing(worlds, change=lambda p: None):
+    """Worlds of people with one row, or one group: what the plans say of totals."""
+    wrong, compared, families = [], 0, 0
+    for number in range(worlds):
+        rnd = random.Random(seed * 7000003 + number)
+        world = World(rnd)
+        try:
+            found = totals.check(world, rows, rnd, 40, change)
+            wrong, compared, families = wrong + found[0], compared + found[1], families + found[2]
+        finally:
+            world.close()
+            db.rollback()
+    return wrong, compared, families
+
+
+few = max(worlds // 8, 24)
+wrong, compared, families = agreeing(few)
+good = good and not wrong and families > few
+print(("not ok " if wrong or families <= few else "ok ") + f"exact totals are the sums of their parts where the plan says so, {compared} values of {families} families of grouping sets", *wrong[:1], flush=True)
+caught = len(agreeing(few, totals.claim_all)[0])
+good = good and caught > 0
+print(("ok " if caught else "not ok ") + f"totals that do not add up are found, {caught} times, when the plan says it of all", flush=True)
 for name, mutant in mutants.ALL.items():
     tries = Count()
     caught = not run(tries, min(worlds, 40), mutant)

@@ -142,6 +142,10 @@ class Maker:
             v = p
         no = self.rnd.choice(["", "NOT "])
         inner = self.where(right)
+        p, q = self.one(left, "integer"), self.one(right, "integer")
+        if p and q and self.rnd.random() < 0.35:  # of the unit, some rows
+            value = self.rnd.choice([q[0], f"coalesce({q[0]}, 3)", f"CASE WHEN {q[0]} IS NULL THEN 3 ELSE 1 END"])
+            return self.project("SELECT", self.some(left), f"FROM {x} WHERE ({u[0]}, {p[0]}{self.rnd.choice(['', ' % 4'])}) {no}IN (SELECT {v[0]}, {value} FROM {y}{inner})")
         test = f"{u[0]} {no}IN (SELECT {v[0]} FROM {y}{inner})" if self.rnd.random() < 0.6 else f"{no}EXISTS (SELECT 1 FROM {y}{inner or ' WHERE true'} AND {v[0]} = {u[0]})"
         if self.rnd.random() < 0.3:
             return self.project("SELECT", self.some(left) + [(f"CASE WHEN {test} THEN 'a' ELSE 'b' END", "word", None)], f"FROM {x}")

@@ -54,6 +54,7 @@ ALL = {
     "a sum of a joint part is of the other sign": each_value(lambda v: v.update(joint=-v["joint"])),
     "a joint part counts rows, not units": each_block(lambda b: b.get("joint") and b.update(sql=re.sub(r"(SELECT (?:\(g\.k\d+\)::pg_catalog\.text, )*)pg_catalog\.count\(\*\)", r"\1(2 * pg_catalog.count(*))", b["sql"]))),
     "sums of a unit are put into smaller buckets than theirs": each_sql("pg_catalog.abs(q.p", "pg_catalog.sign(q.p"),
+    "Gaussian noise for an epsilon and a delta is paid with a tenth less of delta": each_block(lambda b: b["epsilon"] and "Gaussian" in b["mechanism"] and b.update(delta=b["delta"] * 9 // 10)),
     "an account pays too little": underpaid,
     "a table is not charged": lambda p: p["charges"].pop() if len(p["charges"]) > 1 else None,
 }

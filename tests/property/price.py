@@ -50,6 +50,27 @@ def gaussian_tail(d, x):
     return math.fsum(math.exp(-k * k / (2 * variance)) for k in range(x, reach)) / total
 
 
+def gaussian(b):
+    return b["mechanism"] == "discrete Gaussian"
+
+
+def converted(b):
+    """Gaussian noise that somebody pays as an epsilon and a delta."""
+    return gaussian(b) and b["epsilon"] > 0
+
+
+def delta_of(rho, epsilon):
+    """The least delta for which rho-zCDP is (epsilon, delta)-DP by Canonne, Kamath, Steinke, Proposition 12: any alpha gives one, and the exponent is convex."""
+    def exponent(t):
+        alpha = 1 + math.exp(t)
+        return (alpha - 1) * (alpha * rho - epsilon) + alpha * math.log1p(-1 / alpha) - t
+    low, high = -7.0, 14.0
+    for _ in range(200 if rho > 0 else 0):
+        third = (high - low) / 3
+        low, high = (low, high - third) if exponent(low + third) < exponent(high - third) else (low + third, high)
+    return math.exp(min(0.0, exponent(low))) if rho > 0 else 0.0
+
+
 def block_fault(b):
     """What a block's noise costs beyond its own figures, or None."""
     groups = b["groups"]
@@ -72,12 +93,12 @@ def block_fault(b):
             epsilon += Fraction(d["den"], d["num"])
     for v in (v for v in b["values"] if v["kind"] == CLIPPED and not v["shared"]):
         test, choice = Fraction(groups * v["test"]["den"], v["test"]["num"]), Fraction(v["choice"], 10 ** 12)
-        if b["epsilon"]:
+        if not gaussian(b):
             epsilon += test + choice
         else:  # the choice is an exponential mechanism
             rho += float(test) * math.tanh(float(test) / 2) + float(choice) ** 2 / 8
     law = b.get("law")
-    if law and b["epsilon"]:
+    if law and not gaussian(b):
         epsilon += groups * Fraction(law["epsilon"], 10 ** 12)
     elif law:
         one = law["epsilon"] / 1e12
@@ -90,7 +111,15 @@ def block_fault(b):
         return f"Gaussian noise of rho {rho}, the block says {b['rho'] / 1e12}"
     if epsilon > 0 and rho > 0:
         return "two kinds of noise in one block"
-    e = b["epsilon"] / 1e12
+    e, selected = b["epsilon"] / 1e12, 0.0
+    if law:
+        selected = -math.expm1(groups * math.log1p(-law["delta"]))
+    elif b["units"]:
+        one = (gaussian_tail if b["units"]["gaussian"] else laplace_tail)(b["units"], b["threshold"] - 1)
+        selected = -math.expm1(groups * math.log1p(-one))
+    if converted(b):
+        delta = delta_of(rho, e) + selected
+        return None if delta <= b["delta"] / 1e18 * (1 + 1e-6) else f"Gaussian noise of rho {rho} and selection cost delta {delta} at epsilon {e}, the block says {b['delta'] / 1e18}"
     if b["rho"] / 1e12 * MARGIN < e * math.tanh(e / 2) * (1 - 1e-9) - 1e-12:
         return f"rho {b['rho'] / 1e12} is below the price of epsilon {e}"
     if b["units"]:  # of the noise that decides, whether it is shown too or not
@@ -119,7 +148,7 @@ def plan_fault(p):
             if any(due.values()):
                 return f"{table} is read and not charged"
             continue
-        for k in ("delta", "epsilon" if c["pure"] else "rho"):
+        for k in ("delta", "epsilon" if c["pure"] or c["approx"] else "rho"):
             if c[k] < due[k]:
                 return f"{table} pays {k} {c[k]}, its blocks cost {due[k]}"
         if c["pure"] and any(d["gaussian"] for b in read for d in [d for d, _, _ in draws(b)] + ([b["overlap"]["noise"]] if b.get("overlap") else [])):

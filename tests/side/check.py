@@ -149,6 +149,18 @@ try:
     check("repeats leave with the others, free", what == "ran" and spent(c) == before + 1 and multiple(took, 1) == 1, took)
     proxy.stop()
 
+    # --- what costs nothing reads nothing -----------------------------------------------------------------------------------------------
+    proxy = Proxy(policy("free"))
+    c = proxy.login()
+    pause(2)
+    free = "SELECT region FROM brand.customers WHERE age > 30 GROUP BY region"
+    before = spent(c)
+    t = time.monotonic()
+    found = c.execute(free).fetchall()
+    check("public groups alone cost nothing, and no row is read for them", len(found) == 4 and spent(c) == before and time.monotonic() - t < 1.5, (found, time.monotonic() - t))
+    pause(0)
+    proxy.stop()
+
     # --- what fails upstream ---------------------------------------------------------------------------------------------------------
     customers(slow)
     proxy = Proxy(policy("errors", change=lambda t: t.replace("user=owner\"", "user=owner\", statement_timeout: 400ms")))
@@ -239,6 +251,45 @@ try:
                          [(r.fname(j), r.ftype(j), r.fmod(j), r.fsize(j)) for j in range(r.nfields)], r.command_status))
         results[name] = seen
         proxy.stop()
+    # --- no limit that withheld groups could reach -----------------------------------------------------------------------------------
+    wide = "campaign"
+    for _ in range(4):
+        wide = f"({wide} || {wide})"
+    wide = wide.replace("campaign", "rpad(campaign, 10000, 'x')")  # 130 kB a group
+    long = wide.replace("campaign", "left(campaign, 5)")
+    enormous = [f"replace({long}, 'x', '{chr(0x1f600 + i) * 1000}')" for i in range(5)]  # 260 MB a row, were they not cut
+    alone = "campaign LIKE 'rare 8f14e45f%'"  # one person's
+    proxy = Proxy(policy("size"))
+    c = proxy.login()
+    for what, sql in [("how many groups are withheld, and how long their keys are", f"SELECT {wide} AS k, count(*) FROM publisher.impressions WHERE campaign LIKE 'rare %' GROUP BY 1"),
+                      ("keys of one row that an expression makes enormous", f"SELECT CASE WHEN {alone} THEN {enormous[0]} END AS k, CASE WHEN {alone} THEN {enormous[1]} END AS l, count(*) FROM publisher.impressions GROUP BY 1, 2"),
+                      ("more of them in one row than PostgreSQL holds", f"SELECT {', '.join(f'{x} AS k{i}' for i, x in enumerate(enormous))}, count(*) FROM publisher.impressions WHERE {alone} GROUP BY 1, 2, 3, 4, 5")]:
+        seen, _ = outcome(c, sql)
+        check(f"no answer fails for {what}", seen == "ran", seen)
+    proxy.stop()
+
+    # --- what the upstream must be for all of this to hold ------------------------------------------------------------------------------
+    def looked_at(name, change):
+        return subprocess.run([ng, "check", "--connect", policy(name, change=change)], capture_output=True, text=True).stderr
+    up.execute("CREATE DATABASE other ENCODING 'WIN1252' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    check("a database whose texts may have no way into UTF-8 is refused: the row that has none would fail alone", "encoding WIN1252" in looked_at("other", lambda t: t.replace("dbname=campaign", "dbname=other")))
+    up.execute("CREATE DATABASE bytes ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    dump = subprocess.run(["pg_dump", f"host={w}/pg/sock user=owner dbname=campaign"], capture_output=True, check=True).stdout
+    subprocess.run(["psql", "-qXd", f"host={w}/pg/sock user=owner dbname=bytes"], input=dump, stdout=subprocess.DEVNULL, check=True)
+    with psycopg.connect(f"host={w}/pg/sock user=owner dbname=bytes", autocommit=True) as ascii:
+        ascii.execute("INSERT INTO side.impressions SELECT 'r' || n, convert_from('\\x63c3a9ff80', 'SQL_ASCII'), '2026-01-01', true FROM generate_series(1, 2000) AS n")
+        ascii.execute("INSERT INTO side.impressions SELECT 's', convert_from('\\xfe', 'SQL_ASCII'), '2026-01-01', true")
+    proxy = Proxy(policy("bytes", change=lambda t: t.replace("dbname=campaign", "dbname=bytes")))
+    c = proxy.login()
+    shown = [k for k, in c.execute("SELECT campaign FROM publisher.impressions WHERE campaign LIKE 'c%' GROUP BY campaign").fetchall()]
+    check("where texts may be any bytes, those that are no characters are shown as question marks, and fail nothing", shown == ["c\u00e9??"] and outcome(c, "SELECT campaign, count(*) FROM publisher.impressions WHERE campaign < 'd' OR campaign > 'q' GROUP BY campaign")[0] == "ran", shown)
+    proxy.stop()
+    up.execute("CREATE TABLE side.solo (email_fp text UNIQUE, plan text, age integer)")
+    solo = lambda t: t.replace("side.users", "side.solo").replace("joins: any_name }\n      plan:", "joins: any_name, unique: true }\n      plan:")
+    before = looked_at("solo", solo)
+    up.execute("CREATE TABLE side.more () INHERITS (side.solo)")
+    check("an index does not make a column unique beside tables that inherit", before == "" and "declared unique" in looked_at("solo", solo), before)
+
     first = results["as loaded"]
     check("private keys come in the order of their bytes, NULL last", [k[0] for k in first[0][0]] == sorted(keys, key=str.encode) + [None], first[0][0])
     check("public keys come in the order of the domain", [k[0] for k in first[2][0]] == ["north", "south", "east", "west"], first[2][0])

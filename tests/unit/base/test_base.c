@@ -8,6 +8,7 @@
 #include "base/units.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 Test(reader, failure_sticks_and_short_or_long_input_is_no_end)
@@ -69,6 +70,19 @@ Test(arena, has_a_cap_and_cleans_up_in_reverse)
 	cr_expect(n == 1 && a.used == 0);
 	arena_reset(&a);
 	cr_expect(n == 1);
+}
+
+Test(text, bytes_that_are_no_characters_become_question_marks)
+{
+	static const char *const cases[][2] = { { "", "" }, { "plain", "plain" }, { "\xc3\xa9\xff", "\xc3\xa9?" }, { "\xfe\xff", "??" }, { "a\xe2\x82", "a??" }, { "\xed\xa0\x80z", "???z" } };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char s[16];
+		(void)snprintf(s, sizeof(s), "%s", cases[i][0]);
+		text_mend_utf8(s);
+		cr_expect_str_eq(s, cases[i][1]);
+		cr_expect(text_utf8(s, strlen(s)));
+	}
 }
 
 Test(number, roots_are_rounded_down)
