@@ -231,8 +231,10 @@ static bool open_segments(struct audit *a, const struct rng *random, struct audi
 	size_t n;
 
 	arena_init(&arena, 64 << 20);
-	bool ok = read_claim(a, &claim, e) && audit_segment_list(&arena, a->dir, &segments, &n, e) && drop_headless(a, segments, &n, torn, e) &&
-		  (n == 0 ? create_first(a, random, &claim, e) : open_last(a, segments, n, &claim, torn, e));
+	bool ok = read_claim(a, &claim, e) && audit_segment_list(&arena, a->dir, &segments, &n, e) && drop_headless(a, segments, &n, torn, e);
+	if (ok && n > 0 && !claim.there) /* it is written right after a log's first record */
+		log_event(LOG_ERROR, "the audit log's checkpoint is missing: nothing here tells whether the end of the log was cut off", LOG_TEXT("checkpoint", a->checkpoint_file));
+	ok = ok && (n == 0 ? create_first(a, random, &claim, e) : open_last(a, segments, n, &claim, torn, e));
 	arena_reset(&arena);
 	return ok;
 }

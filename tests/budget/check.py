@@ -1,10 +1,12 @@
 """Budgets through the noisegate program: accounting, operators' orders, anchors and recovery, files that cannot be used, the clock."""
+import hashlib
 import json
 import os
 import shutil
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
@@ -197,6 +199,15 @@ def operators():
     budget("unfreeze", path, *account, "--reason", "go on")
     check("history names every decision, who and why", {"top-up", "set", "freeze", "unfreeze", "charge"} == set(kinds) and "the quarter's report" in table, kinds)
     check("show is a table for people", "brand.customers" in budget("show", path).stdout and "publisher" in budget("show", path).stdout)
+    db = sqlite3.connect(f"{w}/orders.ledger")
+    ledger_id, last, head = db.execute("SELECT id, seq, hash FROM ledger").fetchone()
+    text = lambda s: struct.pack(">I", len(s.encode())) + s.encode()
+    digest, good = hashlib.sha256(b"noisegate ledger 2" + ledger_id).digest(), 0
+    for seq, kind, query, at, *names, epsilon, rho, delta, mechanism, words, said in db.execute("SELECT seq, kind, query, at, owner, relation, analyst, login, accounting, epsilon, rho, delta, mechanism, text, hash FROM entry ORDER BY seq"):
+        digest = hashlib.sha256(digest + struct.pack(">QBQQ", seq, kind, query, at) + b"".join(map(text, names)) + struct.pack(">QQQ", epsilon, rho, delta) + text(mechanism) + text(words)).digest()
+        good += digest == said
+    db.close()
+    check("the chain is what docs/budgets.md says", good == last > 15 and digest == head, (good, last))
     for bad in (["--epsilon", "0"], ["--epsilon", "nan"], ["--epsilon", "1e308"], ["--epsilon", "-1"], []):
         r = budget("top-up", path, *account, *bad, "--reason", "x")
         check(f"top-up {' '.join(bad) or 'of nothing'}: usage, nothing written", r.returncode in (1, 2) and shown(path)["epsilon_limit"] == 10.5, r)
