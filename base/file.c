@@ -83,17 +83,56 @@ bool file_read_secret(struct arena *a, const char *path, size_t max, char **out,
 	return read_checked(a, path, max, true, out, n, e);
 }
 
-static char *temporary_name(const char *path)
+/* path, something behind it, zero-terminated. */
+static char *with_suffix(const char *path, const char *suffix)
 {
-	static const char suffix[] = ".tmp.XXXXXX";
-	size_t n = strlen(path);
-	char *name = mem_alloc(n + sizeof(suffix), 1);
+	size_t n = strlen(path), more = strlen(suffix) + 1;
+	char *name = mem_alloc(n + more, 1);
 
 	if (name) {
 		mem_copy(name, path, n);
-		mem_copy(name + n, suffix, sizeof(suffix));
+		mem_copy(name + n, suffix, more);
 	}
 	return name;
+}
+
+/* A file without a name where path will be; -1 when there are none there, or no way to name it later. */
+static int open_nameless(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? mem_strdup(path) : NULL;
+
+	if (folder)
+		folder[slash == path ? 1 : slash - path] = '\0';
+	int fd = (slash && !folder) || access("/proc/self/fd", X_OK) != 0 ? -1 : open(folder ? folder : ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	mem_free(folder);
+	return fd;
+}
+
+/* Opens o->f for o->path. */
+static bool out_open(struct file_out *o, struct error *e)
+{
+	int fd = open_nameless(o->path);
+
+	if (fd < 0) {
+		o->temporary = with_suffix(o->path, ".tmp.XXXXXX");
+		if (!o->temporary)
+			return fail_memory(e);
+		fd = mkstemp(o->temporary); /* mode 0600 */
+	}
+	if (fd >= 0)
+		o->f = fdopen(fd, "wb");
+	if (o->f)
+		return true;
+	int why = errno;
+	if (fd >= 0) {
+		(void)close(fd);
+		if (o->temporary)
+			(void)unlink(o->temporary);
+	}
+	mem_free(o->temporary);
+	o->temporary = NULL;
+	return fail(e, ERR_IO, "could not create file \"%s\": %s", o->path, strerror(why));
 }
 
 bool file_out_open(struct file_out *o, const char *path, bool overwrite, struct error *e)
@@ -106,30 +145,38 @@ bool file_out_open(struct file_out *o, const char *path, bool overwrite, struct 
 	if (!overwrite && lstat(path, &st) == 0)
 		return fail(e, ERR_IO, "file \"%s\" exists already", path);
 	o->path = mem_strdup(path);
-	o->temporary = temporary_name(path);
-	if (!o->path || !o->temporary) {
-		file_out_abort(o);
-		return fail_memory(e);
-	}
-	int fd = mkstemp(o->temporary); /* mode 0600 */
-	if (fd >= 0)
-		o->f = fdopen(fd, "wb");
-	if (!o->f) {
-		int why = errno;
-		if (fd >= 0) {
-			(void)close(fd);
-			(void)unlink(o->temporary);
-		}
-		mem_free(o->temporary);
-		o->temporary = NULL;
-		file_out_abort(o);
-		return fail(e, ERR_IO, "could not create file \"%s\": %s", path, strerror(why));
-	}
-	return true;
+	if (o->path ? out_open(o, e) : fail_memory(e))
+		return true;
+	file_out_abort(o);
+	return false;
 }
 
-/* Of two that create one name, one is refused. */
-static bool give_name(const struct file_out *o)
+/* Gives the open nameless file its name; over an existing file by way of another name, which only then is in o->temporary. */
+static bool name_file(struct file_out *o)
+{
+	char self[32], suffix[32];
+
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fileno(o->f));
+	if (linkat(AT_FDCWD, self, AT_FDCWD, o->path, AT_SYMLINK_FOLLOW) == 0)
+		return true;
+	for (int i = 0; o->overwrite && errno == EEXIST && i < 100; i++) {
+		(void)snprintf(suffix, sizeof(suffix), ".tmp.%d-%d", (int)getpid(), i);
+		char *name = with_suffix(o->path, suffix);
+		if (!name)
+			return false;
+		if (linkat(AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0) {
+			o->temporary = name;
+			return rename(name, o->path) == 0;
+		}
+		int why = errno;
+		mem_free(name);
+		errno = why;
+	}
+	return false;
+}
+
+/* Gives the temporary file its name.  Of two that create one name, one is refused. */
+static bool rename_file(const struct file_out *o)
 {
 	if (o->overwrite)
 		return rename(o->temporary, o->path) == 0;
@@ -142,20 +189,14 @@ static bool give_name(const struct file_out *o)
 
 bool file_out_commit(struct file_out *o, struct error *e)
 {
-	bool ok = fflush(o->f) == 0 && !ferror(o->f) && fsync(fileno(o->f)) == 0;
+	bool ok = fflush(o->f) == 0 && !ferror(o->f) && fsync(fileno(o->f)) == 0 && (o->temporary ? rename_file(o) : name_file(o));
 	int why = errno;
 
-	ok = fclose(o->f) == 0 && ok;
-	o->f = NULL;
-	if (ok && !give_name(o)) {
-		why = errno;
-		ok = false;
-	}
-	if (!ok) {
-		fail(e, why == ENOSPC ? ERR_DISK_FULL : ERR_IO, "could not write file \"%s\": %s", o->path, strerror(why));
-	} else {
+	if (ok) {
 		mem_free(o->temporary);
 		o->temporary = NULL;
+	} else {
+		fail(e, why == ENOSPC ? ERR_DISK_FULL : ERR_IO, "could not write file \"%s\": %s", o->path, strerror(why));
 	}
 	file_out_abort(o);
 	return ok;

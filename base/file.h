@@ -14,12 +14,12 @@ MUST_CHECK bool file_read(struct arena *a, const char *path, size_t max, char **
 MUST_CHECK bool file_read_secret(struct arena *a, const char *path, size_t max, char **out, size_t *n, struct error *e);
 
 /*
- * Output that appears under its name only when complete: written to a temporary file in the same directory (mode 0600), then
- * fsynced and renamed.  An existing target is refused unless overwrite, also one that appears meanwhile; one that is no regular file always.
+ * Output that appears under its name only when complete: written to a file without a name on the same disk (mode 0600), which no end of the process leaves
+ * behind, then fsynced and named.  Where the file system has no such files: to a temporary file in the same directory, then renamed.  An existing target is refused unless overwrite, also one that appears meanwhile; one that is no regular file always.
  */
 struct file_out {
 	FILE *f;
-	char *path, *temporary;
+	char *path, *temporary; /* temporary: NULL while the file has no name */
 	bool overwrite;
 };
 

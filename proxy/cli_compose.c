@@ -104,10 +104,11 @@ static void put_all(struct wr *w, const struct use *uses, size_t n, const struct
 	put_total(w, "gdp", &t->gdp, target, fixed);
 	wr_str(w, ",\n \"total\": ");
 	if (best) {
+		const struct delta own = best == &t->approx && !shares ? t->delta : target, none = { 0 };
 		wr_str(w, "{\"epsilon\": ");
 		eps_put(w, best->epsilon);
 		wr_str(w, ", \"delta\": ");
-		delta_put(w, best == &t->pure ? (struct delta){ 0 } : best == &t->approx && !shares ? t->delta : target);
+		delta_put(w, best == &t->pure ? none : own);
 		wr_fmt(w, ", \"by\": \"%s\"}", by);
 	} else {
 		wr_str(w, "null");

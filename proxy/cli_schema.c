@@ -14,16 +14,17 @@
 #include <string.h>
 
 static const char usage[] =
-	"usage: noisegate schema (--template | --interactive) [--no-headers] [--output FILE] [--overwrite] IN.csv\n"
+	"usage: noisegate schema (--template | --interactive) [--format c3r|noisegate] [--no-headers] [--output FILE] [--overwrite] IN.csv\n"
 	"  --template          every column with the choices to be made; edit it before sealing\n"
 	"  --interactive       asks about each column; answers are read from standard input\n"
+	"  --format noisegate  for the native format, with its columns and pads (default: c3r, that of the AWS client)\n"
 	"  --no-headers        IN.csv has no header row: columns go by position\n"
 	"  --output FILE       instead of IN.csv.json; - is standard output\n"
 	"IN may be gzip; with --template - is standard input.\n";
 
 struct options {
 	const char *in, *output;
-	bool template, interactive, no_headers, overwrite;
+	bool template, interactive, no_headers, overwrite, native;
 };
 
 /* The schema under construction: one object per target column. */
@@ -49,8 +50,12 @@ static void template_column(struct proposal *p, const char *source, size_t i)
 		wr_str(&p->json, ", ");
 	}
 	put_string(p, "targetHeader", source ? source : arena_printf(p->arena, "column_%zu", i));
-	wr_str(&p->json, ",\n      \"type\": \"[sealed|fingerprint|cleartext]\",\n"
-			 "      \"pad\": { \"type\": \"[none|fixed|max]\", \"length\": \"[0 to 10000; no length for none; no pad unless sealed]\" } }");
+	if (p->o->native)
+		wr_str(&p->json, ",\n      \"type\": \"[sealed|deterministic|fingerprint|cleartext]\",\n"
+				 "      \"pad\": { \"type\": \"[bucket|none|fixed|max]\", \"length\": \"[0 to 10000; no length for none; no pad unless sealed or deterministic]\" } }");
+	else
+		wr_str(&p->json, ",\n      \"type\": \"[sealed|fingerprint|cleartext]\",\n"
+				 "      \"pad\": { \"type\": \"[none|fixed|max]\", \"length\": \"[0 to 10000; no length for none; no pad unless sealed]\" } }");
 }
 
 /* A line of standard input without its end; false at the end of the input. */
@@ -123,21 +128,25 @@ static bool name_target(struct proposal *p, const char *column, const char *prop
 
 static bool ask_pad(struct proposal *p, const char *column, struct error *e)
 {
-	static const char *const kinds[] = { "none", "fixed", "max" };
+	static const struct {
+		const char *question, *proposed;
+	} lengths[] = { { 0 }, { "every value becomes how many bytes", "64" }, { "bytes beyond the longest value", "0" }, { "a multiple of how many bytes", "16" } };
+	static const char *const kinds[] = { "none", "fixed", "max", "bucket" };
+	const bool native = p->o->native;
 	char line[256];
 	size_t kind = 0;
 	int64_t length;
 
-	if (!choose("padding: none, fixed, max", column, "max", kinds, ARRAY_LEN(kinds), &kind, e))
+	if (!choose(native ? "padding: bucket, none, fixed, max" : "padding: none, fixed, max", column, native ? "bucket" : "max", kinds,
+		    native ? ARRAY_LEN(kinds) : ARRAY_LEN(kinds) - 1, &kind, e))
 		return false;
 	wr_str(&p->json, ", \"pad\": { ");
 	put_string(p, "type", kinds[kind]);
 	if (kind > 0) {
 		do {
-			if (!ask(line, sizeof(line), kind == 1 ? "every value becomes how many bytes" : "bytes beyond the longest value", column,
-				 kind == 1 ? "64" : "0"))
+			if (!ask(line, sizeof(line), lengths[kind].question, column, lengths[kind].proposed))
 				return ended(e);
-		} while (!number_i64(line, 0, C3R_PAD_MAX, &length));
+		} while (!number_i64(line, kind == 3, C3R_PAD_MAX, &length));
 		wr_fmt(&p->json, ", \"length\": %lld", (long long)length);
 	}
 	wr_str(&p->json, " }");
@@ -147,13 +156,15 @@ static bool ask_pad(struct proposal *p, const char *column, struct error *e)
 /* The targets of one source column; *n how many. */
 static bool ask_column(struct proposal *p, const char *source, const char *column, bool first, size_t *n, struct error *e)
 {
-	static const char *const kinds[] = { "sealed", "fingerprint", "cleartext", "drop" }, *const yes_no[] = { "no", "yes" };
-	static const char *const suffixes[] = { "_sealed", "_fingerprint", "" };
+	static const char *const kinds[] = { "sealed", "fingerprint", "cleartext", "drop", "deterministic" }, *const yes_no[] = { "no", "yes" };
+	static const char *const suffixes[] = { "_sealed", "_fingerprint", "", "", "_deterministic" };
+	const bool native = p->o->native;
 	const char *target;
 	size_t kind = 0, more = 1;
 
 	for (*n = 0; more; (*n)++) {
-		if (!choose("sealed, fingerprint, cleartext, drop", column, *n ? "" : "sealed", kinds, ARRAY_LEN(kinds), &kind, e))
+		if (!choose(native ? "sealed, deterministic, fingerprint, cleartext, drop" : "sealed, fingerprint, cleartext, drop", column, *n ? "" : "sealed", kinds,
+			    native ? ARRAY_LEN(kinds) : ARRAY_LEN(kinds) - 1, &kind, e))
 			return false;
 		if (kind == 3)
 			return true;
@@ -170,7 +181,7 @@ static bool ask_column(struct proposal *p, const char *source, const char *colum
 		put_string(p, "targetHeader", target);
 		wr_str(&p->json, ", ");
 		put_string(p, "type", kinds[kind]);
-		if (kind == 0 && !ask_pad(p, column, e))
+		if ((kind == 0 || kind == 4) && !ask_pad(p, column, e))
 			return false;
 		wr_str(&p->json, " }");
 		if (!choose("another target column from the same source: yes, no", column, "no", yes_no, ARRAY_LEN(yes_no), &more, e))
@@ -212,7 +223,7 @@ static bool propose(struct proposal *p, FILE *in, struct error *e)
 	bool ok = csv_next(&csv, &end, e);
 	if (ok && end)
 		ok = fail(e, ERR_IO, "%s: the file is empty", p->o->in);
-	wr_fmt(&p->json, "{ \"headerRow\": %s, \"columns\": [", p->o->no_headers ? "false" : "true");
+	wr_fmt(&p->json, "{ %s\"headerRow\": %s, \"columns\": [", p->o->native ? "\"format\": \"noisegate\", " : "", p->o->no_headers ? "false" : "true");
 	for (size_t i = 0; ok && i < csv.n_fields; i++)
 		ok = add_column(p, &csv.fields[i], i, e);
 	wr_str(&p->json, "\n] }\n");
@@ -245,15 +256,17 @@ static bool read_options(int argc, char **argv, struct options *o)
 {
 	static const struct option known[] = {
 		{ "template", no_argument, NULL, 't' },	  { "interactive", no_argument, NULL, 'i' },  { "no-headers", no_argument, NULL, 'p' },
-		{ "output", required_argument, NULL, 'o' }, { "overwrite", no_argument, NULL, 'f' }, { NULL, 0, NULL, 0 },
+		{ "output", required_argument, NULL, 'o' }, { "overwrite", no_argument, NULL, 'f' },
+		{ "noHeaders", no_argument, NULL, 'p' },  { "format", required_argument, NULL, 'F' }, { NULL, 0, NULL, 0 },
 	};
 	int id;
 
 	*o = (struct options){ 0 };
 	optind = 1;
 	while ((id = getopt_long(argc, argv, "tipo:f", known, NULL)) != -1) {
-		if (id == '?')
+		if (id == '?' || (id == 'F' && !text_eq(optarg, "c3r") && !text_eq(optarg, "noisegate")))
 			return false;
+		o->native |= id == 'F' && text_eq(optarg, "noisegate");
 		o->template |= id == 't';
 		o->interactive |= id == 'i';
 		o->no_headers |= id == 'p';

@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "crypto/random.h"
+#include "crypto/spool.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +40,7 @@ static bool open_noted(struct file_out *out, const char *path, bool overwrite, s
 	(void)pthread_sigmask(SIG_BLOCK, &wait, &before);
 	bool ok = file_out_open(out, path, overwrite, e);
 	if (ok)
-		is_unfinished = snprintf(unfinished, sizeof(unfinished), "%s", out->temporary) < (int)sizeof(unfinished);
+		is_unfinished = out->temporary && snprintf(unfinished, sizeof(unfinished), "%s", out->temporary) < (int)sizeof(unfinished);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return ok;
 }
@@ -165,7 +167,8 @@ bool seal_output_open(struct seal_output *out, const char *path, const char *inp
 
 	*out = (struct seal_output){ 0 };
 	if (text_eq(path, "-")) {
-		if (hold && !file_nameless(&out->held, e))
+		const struct rng r = random_system();
+		if (hold && !spool_open(&r, &out->held, e))
 			return false;
 		out->f = hold ? out->held : stdout;
 		return true;

@@ -17,7 +17,7 @@ void seal_input_close(struct seal_input *in);
 /* Bytes of the file that have been read so far, before decompression. */
 int64_t seal_input_offset(const struct seal_input *in);
 
-/* A name that ends in .gz is compressed.  Standard output ("-") is held back in a nameless temporary file when `hold` says so. */
+/* A name that ends in .gz is compressed.  Standard output ("-") is held back in a temporary file (crypto/spool.h) when `hold` says so. */
 struct seal_output {
 	struct file_out file;
 	FILE *held;   /* or NULL */

@@ -1,5 +1,6 @@
 """Files of seal and unseal: gzip, pipes, names, signals, full disks, the progress bar; and everything bad that can come in."""
 import csv
+import fcntl
 import gzip
 import io
 import json
@@ -9,9 +10,11 @@ import resource
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 from formats import b64
@@ -116,21 +119,37 @@ put("bad.csv", CLEAR + "x\n")
 check("an old output survives a failure", run(*SEAL, "--overwrite", "bad.csv", "c.csv").returncode == 1 and get("c.csv") == old)
 before = listing()
 
-# Signals
-for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT) * 4:
-    p = subprocess.Popen([ng, *PIPE, "-", "never.csv"], env=environment(), cwd=tmp, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+# Signals.  A file without a name needs /proc to get one: without it, as on file systems that have no such files, there is a temporary file beside the output
+HIDDEN = ["unshare", "-m" if os.geteuid() == 0 else "-rm", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+
+
+def consumed(p):
+    """Until the process has read what was written to it."""
+    for _ in range(20000):
+        if struct.unpack("i", fcntl.ioctl(p.stdin, termios.FIONREAD, b"1234"))[0] == 0:
+            return True
+        time.sleep(0.001)
+
+
+for s, hide in [(s, hide) for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT) for hide in (False, False, True, True, True)] + [(signal.SIGKILL, False)] * 3:
+    p = subprocess.Popen([*(HIDDEN if hide else []), ng, *PIPE, "-", "never.csv"], env=environment(), cwd=tmp, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     p.stdin.write(CLEAR.encode())
     p.stdin.flush()
-    for _ in range(10000):
-        if listing() != before:
-            break
-        time.sleep(0.001)
-    begun = listing() != before
+    begun = consumed(p)
+    during = listing()
     p.send_signal(s)
     p.wait(20)
     p.stdin.close()
     p.stderr.close()
-    check(f"{s.name} leaves nothing behind", begun and p.returncode == 128 + s and listing() == before, listing())
+    check(f"{s.name} leaves nothing behind {'(no nameless files)' * hide}", begun and p.returncode == (-s if s == signal.SIGKILL else 128 + s) and listing() == before and (during != before) == hide, (p.returncode, during, listing()))
+for overwrite in ([], ["--overwrite"]):
+    for hide in (False, True):
+        r = subprocess.run([*(HIDDEN if hide else []), ng, *SEAL, *overwrite, "a.csv", "named.csv"], env=environment(), cwd=tmp, capture_output=True)
+        check(f"an output gets its name {overwrite} {'(no nameless files)' * hide}", r.returncode == 0 and opened(get("named.csv")) and listing() == sorted([*before, "named.csv"])
+              and os.stat(os.path.join(tmp, "named.csv")).st_mode & 0o777 == 0o600, (r, listing()))
+        if not overwrite:
+            os.unlink(os.path.join(tmp, "named.csv"))
+os.unlink(os.path.join(tmp, "named.csv"))
 
 # Full disks
 with open("/dev/full", "wb") as full:

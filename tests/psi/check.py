@@ -1,4 +1,5 @@
 """What the two sides get, what they pay, and what the wire shows."""
+import gzip
 import json
 import math
 import os
@@ -28,6 +29,9 @@ check("a value that stands twice in a file counts once", a["overlap"] == b["over
 w.fresh()
 csv = w.write("in.csv", 'id,Email\r\n1,"user0@example.org"\r\n2,\r\n3,zoe\r\n')
 check("a column of a CSV file", w.both(people[:3], csv, join_more=["--column", "email"])[1]["overlap"] == 1)
+w.fresh()
+lines = w.write("in.gz", gzip.compress(b"\xef\xbb\xbf" + "\r\n".join(people[:3]).encode()))
+check("a compressed file that begins with a byte order mark", w.both(people[:3], lines)[1]["overlap"] == 3)
 w.fresh()
 many, others = [str(i) for i in range(5000)], [str(i) for i in range(2500, 9000)]
 a, b = w.both(many, others, bound=7000)

@@ -94,3 +94,21 @@ Test(spool, nothing_and_no_randomness)
 	cr_expect(nameless_descriptor() < 0);
 	fclose(in);
 }
+
+Test(spool, is_written_once)
+{
+	char back[100] = "";
+	struct unit_rng u;
+	struct rng r = unit_rng(&u, 1);
+	struct error e = ERROR_INIT;
+	FILE *f;
+
+	cr_assert(spool_open(&r, &f, &e), "%s", e.message);
+	cr_expect(fputs("first ", f) >= 0 && fflush(f) == 0 && fputs("second", f) >= 0 && ftello(f) == 12);
+	cr_expect(fseeko(f, 0, SEEK_SET) == 0 && fread(back, 1, sizeof(back), f) == 12);
+	cr_expect_str_eq(back, "first second");
+	cr_expect(fseeko(f, 0, SEEK_SET) == 0);
+	cr_expect(fputs("other", f) < 0 || fflush(f) != 0, "the key's stream would be used for two texts");
+	cr_expect(fseeko(f, 3, SEEK_SET) != 0 || fread(back, 1, 1, f) != 1 || back[0] == 's', "another place than the beginning");
+	fclose(f);
+}
