@@ -212,6 +212,11 @@ def operators():
         r = budget("top-up", path, *account, *bad, "--reason", "x")
         check(f"top-up {' '.join(bad) or 'of nothing'}: usage, nothing written", r.returncode in (1, 2) and shown(path)["epsilon_limit"] == 10.5, r)
     check("an order without a reason is refused", budget("freeze", path, *account).returncode == 2)
+    entries = len(json.loads(budget("history", path, "--json", "--limit", "10000").stdout))
+    for words in (["--reason", ""], ["--reason", b"\xff\xfe"], ["--reason", "x" * 2001], ["--reason", "fine", "--by", ""], ["--reason", "fine", "--by", b"\xc3("], ["--reason", "fine", "--by", "x" * 101]):
+        r = subprocess.run([ng, "budget", "freeze", "-c", path, *account, *words], stdin=subprocess.DEVNULL, capture_output=True)
+        check(f"{words[-2]} {words[-1][:10]!r} is no reason and no name", r.returncode == 2 and b"not a value" in r.stderr, r)
+    check("and none of it was written", len(json.loads(budget("history", path, "--json", "--limit", "10000").stdout)) == entries)
     r = budget("top-up", path, "--table", "nowhere", "--analyst", "publisher", "--epsilon", "1", "--reason", "x")
     check("an unknown table is named", r.returncode == 1 and "nowhere" in r.stderr, r)
     plan = json.loads(budget("plan", path, *account, "--epsilon", "0.5", "--json").stdout)[0]
