@@ -1,6 +1,7 @@
 #include "budget/answers.h"
 
 #include "base/mem.h"
+#include "base/wait.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -104,7 +105,7 @@ bool answers_open(const char *path, uint64_t bytes, int64_t millis, const struct
 		return fail_memory(e);
 	*s = (struct answers){ .clock = *clock, .micros = millis * 1000, .most = bytes };
 	(void)pthread_mutex_init(&s->lock, NULL);
-	(void)pthread_cond_init(&s->ended, NULL);
+	wait_init(&s->ended);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600); /* SQLite would create it with the umask's mode */
 	if (fd >= 0)
 		(void)close(fd);
@@ -186,15 +187,9 @@ static struct asking **find_asking(struct answers *s, const struct answer_key *k
 /* Waits a moment for whoever is asking; the lock is held before and after. */
 static bool wait_for_end(struct answers *s, const atomic_bool *cancelled, struct error *e)
 {
-	struct timespec until;
-
 	if (atomic_load(cancelled))
 		return fail(e, ERR_CANCELLED, "canceling statement due to user request");
-	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += POLL_NANOS;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	(void)pthread_cond_timedwait(&s->ended, &s->lock, &until);
+	wait_nanos(&s->ended, &s->lock, POLL_NANOS);
 	return true;
 }
 

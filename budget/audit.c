@@ -50,25 +50,45 @@ static bool write_all(int fd, const uint8_t *p, size_t n, uint64_t at)
 	return true;
 }
 
-bool audit_segment_make(struct audit *a, uint64_t segment, const struct audit_header *h, int *out, struct error *e)
+/* A file with its header, on disk; -1 when it cannot be had. */
+static int header_file(const char *path, const struct audit_header *h, struct error *e)
 {
-	char path[AUDIT_PATH_MAX];
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600), why = errno;
 	struct wr w;
 
-	if (!audit_segment_path(a->dir, segment, path, e))
-		return false;
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return audit_write_failed(errno, e);
-	wr_init_heap(&w, AUDIT_HEADER);
-	audit_header_put(&w, h);
-	bool ok = wr_ok(&w) && write_all(fd, w.p, w.n, 0) && fsync(fd) == 0;
-	int why = errno;
-	wr_free(&w);
-	ok = ok ? audit_sync_dir(a->dir, e) : audit_write_failed(why, e);
-	if (!ok) {
+	if (fd >= 0) {
+		wr_init_heap(&w, AUDIT_HEADER);
+		audit_header_put(&w, h);
+		bool ok = wr_ok(&w) && write_all(fd, w.p, w.n, 0) && fsync(fd) == 0;
+		why = errno;
+		wr_free(&w);
+		if (ok)
+			return fd;
 		(void)close(fd);
 		(void)unlink(path);
+	}
+	(void)audit_write_failed(why, e);
+	return -1;
+}
+
+/* It comes to its name with its header in it: who reads the log meanwhile never sees half of one. */
+bool audit_segment_make(struct audit *a, uint64_t segment, const struct audit_header *h, int *out, struct error *e)
+{
+	char path[AUDIT_PATH_MAX], fresh[AUDIT_PATH_MAX];
+
+	if (!audit_segment_path(a->dir, segment, path, e) || !audit_file_path(a->dir, "next", fresh, e))
+		return false;
+	(void)unlink(fresh); /* of a crash */
+	int fd = header_file(fresh, h, e);
+	if (fd < 0)
+		return false;
+	bool named = link(fresh, path) == 0, ok = named || audit_write_failed(errno, e); /* never over a segment that is there */
+	(void)unlink(fresh);
+	ok = ok && audit_sync_dir(a->dir, e);
+	if (!ok) {
+		(void)close(fd);
+		if (named)
+			(void)unlink(path);
 		return false;
 	}
 	*out = fd;

@@ -51,7 +51,18 @@ static enum audit_step open_segment(struct audit_cursor *c, const struct audit_h
 	return AUDIT_STEP_RECORD;
 }
 
-/* Looks which segments there are.  False when one is missing between the first and the last. */
+static bool is_there(const struct audit_cursor *c, uint64_t segment)
+{
+	char path[AUDIT_PATH_MAX];
+	struct error ignored;
+
+	return audit_segment_path(c->dir, segment, path, &ignored) && access(path, F_OK) == 0;
+}
+
+/*
+ * Looks which segments there are.  False when one is missing between the first and the last.  A directory that is listed while files come into it may show a newer
+ * one and not an older one: what the list lacks is looked for by its name.
+ */
 static bool look(struct audit_cursor *c, struct error *e)
 {
 	const uint64_t *list = NULL;
@@ -62,9 +73,12 @@ static bool look(struct audit_cursor *c, struct error *e)
 	bool ok = audit_segment_list(&arena, c->dir, &list, &n, e);
 	if (ok && n == 0)
 		ok = fail(e, ERR_AUDIT, "there is no audit log in \"%s\"", c->dir);
-	for (size_t i = 0; ok && i < n; i++) {
-		if (list[i] != i + 1)
-			ok = fail(e, ERR_AUDIT, "segment %zu is missing", i + 1);
+	uint64_t want = 1;
+	for (size_t i = 0; ok && i < n; i++, want++) {
+		while (want < list[i] && is_there(c, want))
+			want++;
+		if (want != list[i])
+			ok = fail(e, ERR_AUDIT, "segment %llu is missing", (unsigned long long)want);
 	}
 	if (ok)
 		c->last_segment = list[n - 1];

@@ -4,9 +4,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/wait.h"
 
 #include <errno.h>
-#include <time.h>
 
 static bool write_checkpoint(const struct audit *a, const struct wr *text, struct error *e)
 {
@@ -73,15 +73,6 @@ static bool checkpoint_due(const struct audit *a)
 		clock_monotonic().nanos - a->checkpoint_time >= a->policy.checkpoint_seconds * INT64_C(1000000000));
 }
 
-static void wait_a_second(struct audit *a)
-{
-	struct timespec until;
-
-	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec++;
-	(void)pthread_cond_timedwait(&a->wake, &a->lock, &until);
-}
-
 static void *keep(void *arg)
 {
 	struct audit *a = arg;
@@ -91,7 +82,7 @@ static void *keep(void *arg)
 	pthread_mutex_lock(&a->lock);
 	for (;;) {
 		if (!a->stop && !(checkpoint_due(a) && !failed))
-			wait_a_second(a);
+			wait_nanos(&a->wake, &a->lock, INT64_C(1000000000));
 		if (a->stop)
 			break;
 		bool due = checkpoint_due(a), lag = a->durable < a->last && !a->broken;

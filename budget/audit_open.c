@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -230,8 +231,10 @@ static bool open_segments(struct audit *a, const struct rng *random, struct audi
 	size_t n;
 
 	arena_init(&arena, 64 << 20);
-	bool ok = read_claim(a, &claim, e) && audit_segment_list(&arena, a->dir, &segments, &n, e) && drop_headless(a, segments, &n, torn, e) &&
-		  (n == 0 ? create_first(a, random, &claim, e) : open_last(a, segments, n, &claim, torn, e));
+	bool ok = read_claim(a, &claim, e) && audit_segment_list(&arena, a->dir, &segments, &n, e) && drop_headless(a, segments, &n, torn, e);
+	if (ok && n > 0 && !claim.there) /* it is written right after a log's first record */
+		log_event(LOG_ERROR, "the audit log's checkpoint is missing: nothing here tells whether the end of the log was cut off", LOG_TEXT("checkpoint", a->checkpoint_file));
+	ok = ok && (n == 0 ? create_first(a, random, &claim, e) : open_last(a, segments, n, &claim, torn, e));
 	arena_reset(&arena);
 	return ok;
 }
@@ -295,7 +298,7 @@ bool audit_open(const struct audit_options *o, struct audit **out, struct error 
 	wr_init_heap(&a->record, AUDIT_PREFIX + AUDIT_BODY_MAX + 2 * SHA256_SIZE);
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->synced, NULL);
-	pthread_cond_init(&a->wake, NULL);
+	wait_init(&a->wake);
 	a->dir = mem_strdup(o->policy->path);
 	a->checkpoint_file = mem_strdup(o->policy->checkpoint_file);
 	bool ok = ((a->dir && a->checkpoint_file) || fail_memory(e)) && open_directory(a, e) && open_secret(a, &o->random, e) &&

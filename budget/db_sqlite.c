@@ -23,9 +23,17 @@ static struct sqlite_db *of(struct db *d)
 	return (struct sqlite_db *)(void *)d; /* base is its first member */
 }
 
+/* Also when the file that processes share the -wal's index in cannot grow: SQLite calls that an input error. */
+static bool disk_full(sqlite3 *handle)
+{
+	int code = sqlite3_extended_errcode(handle);
+
+	return (code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE || (code == SQLITE_IOERR_WRITE && sqlite3_system_errno(handle) == ENOSPC);
+}
+
 static bool failed(struct sqlite_db *s, struct error *e)
 {
-	int code = sqlite3_errcode(s->handle) & 0xff;
+	int code = disk_full(s->handle) ? SQLITE_FULL : sqlite3_errcode(s->handle) & 0xff;
 
 	switch (code) {
 	case SQLITE_FULL:
@@ -263,7 +271,7 @@ static bool fill(const char *path, const char *name, const char *sql, struct err
 	bool ok = sqlite3_open_v2(path, &handle, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
 		  sqlite3_exec(handle, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", NULL, NULL, NULL) == SQLITE_OK &&
 		  sqlite3_exec(handle, sql, NULL, NULL, NULL) == SQLITE_OK && sqlite3_wal_checkpoint_v2(handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK;
-	if (!ok && (sqlite3_errcode(handle) & 0xff) == SQLITE_FULL)
+	if (!ok && disk_full(handle))
 		fail(e, ERR_DISK_FULL, "the ledger could not be created: the disk is full");
 	else if (!ok)
 		fail(e, ERR_LEDGER, "could not create ledger \"%s\": %s", name, sqlite3_errmsg(handle));
@@ -288,6 +296,18 @@ static bool sync_directory(const char *path, struct error *e)
 	return ok;
 }
 
+/* What was not finished, or is known by another name now. */
+static void scrap(const char *path)
+{
+	static const char *const ends[] = { "", "-wal", "-shm" };
+	char name[4104];
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		(void)snprintf(name, sizeof(name), "%s%s", path, ends[i]);
+		(void)unlink(name);
+	}
+}
+
 bool db_sqlite_create(const char *path, const char *sql, bool *made, struct error *e)
 {
 	char temporary[4096];
@@ -299,11 +319,11 @@ bool db_sqlite_create(const char *path, const char *sql, bool *made, struct erro
 		return access(path, F_OK) == 0 ? true : cannot(path, "the file is gone, and its -wal is still there", e);
 	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.new-%ld", path, (long)getpid()) >= sizeof(temporary))
 		return fail(e, ERR_LEDGER, "the ledger's path is too long");
-	(void)unlink(temporary); /* of a process with our number that did not get far */
+	scrap(temporary); /* of a process with our number that did not get far */
 	bool ok = fill(temporary, path, sql, e);
 	*made = ok && link(temporary, path) == 0; /* never over a file that is there */
 	if (ok && !*made && errno != EEXIST)
 		ok = fail(e, ERR_LEDGER, "could not create ledger \"%s\": %s", path, strerror(errno));
-	(void)unlink(temporary);
+	scrap(temporary);
 	return ok && sync_directory(path, e);
 }

@@ -65,7 +65,7 @@ bool moments_calibrate(const struct moments_bounds *b, size_t n_parts, uint64_t 
 		s.linf = (linf[i] >> shift) + ((linf[i] & (((u128)1 << shift) - 1)) != 0); /* see round_shift */
 		if (!sensitivity_complete(&s, e) || !choose_noise(&s, &each, &c, e))
 			return false;
-		noise[i] = (struct moments_noise){ shift, c.gaussian_wins ? c.gaussian : c.laplace };
+		noise[i] = (struct moments_noise){ shift, c.gaussian_wins ? c.gaussian : c.laplace, s.linf };
 	}
 	return true;
 }

@@ -34,6 +34,7 @@ struct moments_bounds {
 struct moments_noise {
 	unsigned shift;
 	struct noise noise;
+	u128 linf; /* by how many of them one unit moves it in a group: what the noise was calibrated for */
 };
 
 /* Noised parts; public. */

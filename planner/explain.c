@@ -182,7 +182,8 @@ bool explain_plan(struct arena *a, const struct plan_settings *s, struct plan *p
 	return l.failed ? fail_memory(e) : true;
 }
 
-static void json_noise(struct wr *w, const struct noise *n, i128 linf)
+/* levels: how many such numbers one unit moves, of a tree of counts; 0: one. */
+static void json_tree(struct wr *w, const struct noise *n, i128 linf, unsigned levels)
 {
 	wr_fmt(w, "{\"mechanism\":\"%s\",\"num\":\"", n->kind == NOISE_LAPLACE ? "discrete_laplace" : "discrete_gaussian");
 	number_put_i128(w, (i128)n->num);
@@ -192,7 +193,14 @@ static void json_noise(struct wr *w, const struct noise *n, i128 linf)
 		number_put_i128(w, linf);
 		wr_str(w, "\"");
 	}
+	if (levels > 0)
+		wr_fmt(w, ",\"levels\":%u", levels);
 	wr_str(w, "}");
+}
+
+static void json_noise(struct wr *w, const struct noise *n, i128 linf)
+{
+	json_tree(w, n, linf, 0);
 }
 
 /* What was drawn for a member of a joint part: its bound, and the noise on the lattice, where one unit moves it by that many times the bound. */
@@ -236,7 +244,7 @@ bool explain_json(struct wr *w, const struct plan_block *b)
 		wr_str(w, separator);
 		separator = ",";
 		for (size_t j = 1; v->kind == RELEASE_MOMENT && j < v->n_parts; j++) {
-			json_noise(w, &v->parts[j].noise, 0);
+			json_noise(w, &v->parts[j].noise, (i128)v->parts[j].linf);
 			wr_str(w, ",");
 		}
 		if (v->kind == RELEASE_CLIPPED) {
@@ -249,7 +257,7 @@ bool explain_json(struct wr *w, const struct plan_block *b)
 		if (v->joint.bound != 0)
 			json_member(w, v);
 		else
-			json_noise(w, &v->noise, b->columns[b->spec.n_keys + i].linf);
+			json_tree(w, &v->noise, b->columns[b->spec.n_keys + i].linf, v->kind == RELEASE_QUANTILE ? quantile_levels(&v->tree) : 0);
 		if (v->kind == RELEASE_AVG) {
 			wr_str(w, ",");
 			json_noise(w, &v->noise_sum, b->columns[b->spec.n_keys + i].linf_sum);

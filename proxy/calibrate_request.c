@@ -19,7 +19,7 @@ static bool read_texts(int argc, char **argv, struct texts *t)
 		{ "l1", 1, NULL, 4 },	   { "l2", 1, NULL, 5 },       { "linf", 1, NULL, 6 },	       { "scale", 1, NULL, 7 },
 		{ "sigma", 1, NULL, 8 },   { "mechanism", 1, NULL, 9 }, { "account", 1, NULL, 10 },    { "confidence", 1, NULL, 11 },
 		{ "lattice", 1, NULL, 12 }, { "minimum-units", 1, NULL, 13 }, { "units", 1, NULL, 14 }, { "select", 0, NULL, 15 },
-		{ "help", 0, NULL, 16 },   { NULL, 0, NULL, 0 },
+		{ "help", 0, NULL, 16 },   { "json", 0, NULL, 17 },    { NULL, 0, NULL, 0 },
 	};
 	const char **to[] = { &t->epsilon, &t->delta, &t->rho,	     &t->l0,	  &t->l1,	  &t->l2,      &t->linf, &t->scale,
 			      &t->sigma,   &t->mechanism, &t->account, &t->confidence, &t->lattice, &t->minimum, &t->units };
@@ -31,6 +31,8 @@ static bool read_texts(int argc, char **argv, struct texts *t)
 			t->select = true;
 		else if (id == 16)
 			t->help = true;
+		else if (id == 17)
+			continue; /* as other commands take it; there is no other format */
 		else if (id < 0 || id >= (int)ARRAY_LEN(to))
 			return false;
 		else

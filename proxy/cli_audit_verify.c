@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KEYS_MAX = 64, CLAIMS_MAX = 100000, RECEIPTS_BYTES_MAX = 64 << 20, NAMES_MAX = 256 };
+enum { WHILE_SIGNING = 1000 /* records that a busy proxy writes meanwhile */, KEYS_MAX = 64, CLAIMS_MAX = 100000, RECEIPTS_BYTES_MAX = 64 << 20, NAMES_MAX = 256 };
 
 struct options {
 	const char *policy, *dir;
@@ -208,7 +208,7 @@ int audit_command_verify(int argc, char **argv)
 		return audit_usage();
 	arena_init(&c.arena, (size_t)256 << 20);
 	bool ok = audit_directory(&c.arena, o.policy, o.dir, &dir, &records, &e);
-	c.evidence.unsigned_max = (uint64_t)(o.unsigned_max ? o.unsigned_max : 2 * records); /* a busy proxy writes on while it signs */
+	c.evidence.unsigned_max = (uint64_t)(o.unsigned_max ? o.unsigned_max : records + WHILE_SIGNING);
 	ok = ok && collect(&c, &o, dir, &e) && audit_verify(dir, &c.evidence, &verdict, &e);
 	if (ok) {
 		wr_init_heap(&id, 64);

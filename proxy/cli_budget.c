@@ -35,6 +35,15 @@ static bool read_delta(const char *s, struct delta *out)
 	return decimal_parse(s, &d) && delta_from_decimal(d, out);
 }
 
+/* Words for the history: something, and text. */
+static bool read_words(const char *s, size_t max, const char **out)
+{
+	size_t n = strlen(s);
+
+	*out = s;
+	return n > 0 && n <= max && text_utf8(s, n);
+}
+
 static bool read_missing(int id, struct budget_options *o)
 {
 	struct eps rho;
@@ -65,11 +74,9 @@ static bool read_option(int id, struct budget_options *o)
 		o->table = optarg;
 		return true;
 	case OPT_REASON:
-		o->reason = optarg;
-		return true;
+		return read_words(optarg, 2000, &o->reason);
 	case OPT_BY:
-		o->who = optarg;
-		return true;
+		return read_words(optarg, 100, &o->who);
 	case OPT_LIMIT:
 		return number_i64(optarg, 1, INT64_MAX, &o->limit);
 	case OPT_EPSILON:
@@ -118,7 +125,7 @@ static bool read_options(int argc, char **argv, struct budget_options *o)
 	while ((id = getopt_long(argc, argv, "c:", known, NULL)) != -1) {
 		if (!read_option(id, o)) {
 			if (id != '?')
-				(void)fprintf(stderr, "noisegate: \"%s\" is not a value that can be used here\n", optarg);
+				(void)fprintf(stderr, "noisegate: \"%.100s\" is not a value that can be used here\n", optarg);
 			return false;
 		}
 	}

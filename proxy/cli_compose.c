@@ -151,6 +151,8 @@ int cli_compose(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (text_eq(argv[i], "--help") || text_eq(argv[i], "-h"))
 			return fputs(usage, stdout) < 0 || fflush(stdout) != 0 ? EXIT_FAILED : EXIT_DONE;
+		if (text_eq(argv[i], "--json")) /* as other commands take it; there is no other format */
+			continue;
 		if (text_eq(argv[i], "--delta") && i + 1 < argc && !delta)
 			delta = argv[++i];
 		else if (text_starts(argv[i], "--delta=") && !delta)

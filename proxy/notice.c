@@ -117,6 +117,33 @@ bool notice_noise(const struct plan *plan, const struct released *const *release
 	return true;
 }
 
+/* What would remain after the query, or that it would be refused. */
+static bool put_after(struct wr *w, const struct plan_charge *c, struct ledger *l, const struct account_state *now, struct error *e)
+{
+	const struct policy_budget *b = c->budget;
+	const struct charge asked = { .budget = b, .epsilon = c->epsilon, .rho = c->rho, .delta = c->delta };
+	struct account_state all, then = *now;
+
+	if (b->together && !ledger_state(l, b->together, &all, e))
+		return false;
+	if (!account_fits(b, now, &asked)) {
+		wr_str(w, now->frozen ? "; it is frozen: this query would be refused" : "; not enough for this query");
+		return true;
+	}
+	if (b->together && !account_fits(b->together, &all, &asked)) {
+		wr_str(w, all.frozen ? "; that of all analysts together is frozen: this query would be refused"
+				     : "; that of all analysts together is not enough for this query");
+		return true;
+	}
+	if (b->accounting == ACCOUNTING_ZCDP ? !rho_add(then.rho, c->rho, &then.rho) : !eps_add(then.epsilon, c->epsilon, &then.epsilon))
+		return fail(e, ERR_INTERNAL, "a charge that fits cannot be added");
+	account_report(b, &then);
+	wr_str(w, ", ");
+	put_left(w, &then);
+	wr_str(w, " after this one");
+	return true;
+}
+
 bool notice_remaining(const struct plan *plan, struct ledger *l, struct arena *a, const char **lines, size_t *n, struct error *e)
 {
 	for (size_t i = 0; i < plan->n_charges; i++) {
@@ -130,6 +157,8 @@ bool notice_remaining(const struct plan *plan, struct ledger *l, struct arena *a
 		wr_fmt(&w, "Budget of %s.%s for \"%s\": epsilon ", b->schema, b->table, b->analyst);
 		put_left(&w, &st);
 		wr_fmt(&w, " remains after %lld queries", (long long)st.queries);
+		if (!put_after(&w, &plan->charges[i], l, &st, e))
+			return false;
 		if (st.window_end.micros) {
 			wall_text(st.window_end, end);
 			wr_fmt(&w, "; refreshes %.10s", end);

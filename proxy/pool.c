@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/wait.h"
 
 #include <pthread.h>
 
@@ -27,7 +28,7 @@ bool pool_open(size_t max, struct pool_opener opener, struct pool **out, struct 
 	p->max = max;
 	p->opener = opener;
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->given, NULL);
+	wait_init(&p->given);
 	*out = p;
 	return true;
 }
@@ -77,15 +78,7 @@ static struct pool_item *choose(struct pool *p, const char *key)
 
 static void wait_given(struct pool *p)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_nsec += WAIT_SLICE_NANOS;
-	if (t.tv_nsec >= 1000000000) {
-		t.tv_nsec -= 1000000000;
-		t.tv_sec++;
-	}
-	(void)pthread_cond_timedwait(&p->given, &p->lock, &t);
+	wait_nanos(&p->given, &p->lock, WAIT_SLICE_NANOS);
 }
 
 /* Reserves a slot: returned with lent set, to be filled or given back. */

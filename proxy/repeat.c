@@ -7,7 +7,7 @@
 enum { DIGEST_BYTES_MAX = 64 << 20, FORMAT = 1, VERSION_ARENA = 64 << 20 };
 
 /* A new field of these decides what is released: it belongs into the digest below. */
-_Static_assert(sizeof(struct release_spec) == 304 && sizeof(struct release_value) == 1008 && sizeof(struct clip) == 176 && sizeof(struct plan_charge) == 40, "put the new field into the digest");
+_Static_assert(sizeof(struct release_spec) == 304 && sizeof(struct release_value) == 1104 && sizeof(struct clip) == 176 && sizeof(struct plan_charge) == 40, "put the new field into the digest");
 
 /* --- what a question is ------------------------------------------------------------------------------------------------------------ */
 
@@ -58,6 +58,7 @@ static void put_moments(struct wr *w, const struct release_value *v)
 	put_decimal(w, b->grid_y);
 	for (size_t i = 0; i < v->n_parts; i++) {
 		wr_u32(w, v->parts[i].shift);
+		put_i128(w, (i128)v->parts[i].linf);
 		put_noise(w, &v->parts[i].noise);
 	}
 }

@@ -1,10 +1,12 @@
 """Budgets through the noisegate program: accounting, operators' orders, anchors and recovery, files that cannot be used, the clock."""
+import hashlib
 import json
 import os
 import shutil
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
@@ -96,6 +98,10 @@ def ask(c, sql=COUNT):
         return f"{e.diag.sqlstate} {e.diag.message_primary}"
 
 
+def explained(c):
+    return "\n".join(r[0] for r in c.execute("EXPLAIN " + COUNT).fetchall())
+
+
 # --- accounting -----------------------------------------------------------------------------------------------------------------
 def accounting():
     path = policy("hundred", CUSTOMERS.replace("epsilon: 6, delta: 1e-6", "epsilon: 5.25, delta: 1e-6").replace("max_epsilon: 2", "max_epsilon: 2, delta: 0, max_delta: 0"))
@@ -112,6 +118,7 @@ def accounting():
     with Proxy(path) as p:
         c = p.login()
         plan = "\n".join(r[0] for r in c.execute("EXPLAIN " + COUNT).fetchall())
+        check("EXPLAIN says what would remain", "epsilon 6 of 6 remains after 0 queries, 5.5 of 6 after this one" in plan, plan)
         check("EXPLAIN names approx accounting, and Laplace noise costs no delta", "Charge to brand.customers: epsilon 0.5, approx accounting" in plan, plan)
         ask(c)
         c.execute("SET noisegate.mechanism = 'gaussian'")
@@ -123,6 +130,35 @@ def accounting():
         c = p.login()
         c.execute("SET noisegate.mechanism = 'gaussian'")
         check("a pure account cannot pay Gaussian noise", ask(c).startswith("42501"), ask(c))
+
+
+def cost(noise, groups, gaussian):
+    per = float(noise["num"]) / float(noise["den"])
+    assert noise["mechanism"] == ("discrete_gaussian" if gaussian else "discrete_laplace"), noise
+    linf, times = float(noise["linf"]), groups * noise.get("levels", 1)
+    return times * linf * linf / (2 * per) if gaussian else times * linf / per
+
+
+def auditor():
+    """What a charge says was run costs what was charged."""
+    for accounting, unit in (("zcdp", "rho"), ("pure", "epsilon")):
+        path = policy("auditor-" + accounting, CUSTOMERS)
+        text = open(path).read().replace("accounting: zcdp", "accounting: " + accounting).replace("epsilon: 6, delta", "epsilon: 60, delta")
+        open(path, "w").write(text)
+        with Proxy(path) as p:
+            c = p.login()
+            for sql in ("SELECT count(*) FROM brand.customers", "SELECT sum(spend) FROM brand.customers", "SELECT avg(age) FROM brand.customers", "SELECT count(*), sum(age), sum(spend) FROM brand.customers",
+                        "SELECT stddev(age), corr(age, spend) FROM brand.customers", "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY spend) FROM brand.customers", "SELECT region, count(*), avg(spend) FROM brand.customers GROUP BY region",
+                        "SELECT campaign, count(*) FROM publisher.impressions GROUP BY campaign", "SELECT campaign, count(DISTINCT email_fp) FROM publisher.impressions GROUP BY campaign",
+                        "SELECT region, count(*) FROM brand.customers GROUP BY ROLLUP (region)", "SELECT count(DISTINCT campaign) FROM publisher.impressions"):
+                answered = ask(c, sql)
+                h = json.loads(budget("history", path, "--json", "--limit", "1").stdout)[0]
+                total = 0
+                for block in h["mechanism"]:
+                    g = block["groups"]
+                    noises = [v.get("joint", v) for v in block["values"]] + [block[k] for k in ("units", "joint_units") if k in block]
+                    total += sum(cost(n, g, unit == "rho") for n in noises) + g * block.get("selection", {}).get("epsilon", 0)
+                check(f"{accounting}: the charge of {sql[:70]} is what its noise costs", answered == "answered" and h["sql"] == sql and 0.995 * h[unit] <= total <= h[unit] * (1 + 1e-9), (answered, total, h[unit], h["mechanism"]))
 
 
 # --- operators --------------------------------------------------------------------------------------------------------------------
@@ -147,6 +183,7 @@ def operators():
         said = ask(c)
         left = c.execute("SELECT default_queries_left FROM noisegate.budget WHERE table_name = 'customers'").fetchone()[0]
         check("while frozen, noisegate.budget counts no query", left == 0, left)
+        check("and EXPLAIN says that it would be refused", "it is frozen: this query would be refused" in explained(c), explained(c))
         check("freeze: refused, by its name", r.returncode == 0 and said.startswith("53400") and "frozen" in said and shown(path)["frozen"], (r, said))
         r = budget("unfreeze", path, *account, "--reason", "back")
         check("unfreeze", r.returncode == 0 and ask(c) == "answered", r)
@@ -162,10 +199,24 @@ def operators():
     budget("unfreeze", path, *account, "--reason", "go on")
     check("history names every decision, who and why", {"top-up", "set", "freeze", "unfreeze", "charge"} == set(kinds) and "the quarter's report" in table, kinds)
     check("show is a table for people", "brand.customers" in budget("show", path).stdout and "publisher" in budget("show", path).stdout)
+    db = sqlite3.connect(f"{w}/orders.ledger")
+    ledger_id, last, head = db.execute("SELECT id, seq, hash FROM ledger").fetchone()
+    text = lambda s: struct.pack(">I", len(s.encode())) + s.encode()
+    digest, good = hashlib.sha256(b"noisegate ledger 2" + ledger_id).digest(), 0
+    for seq, kind, query, at, *names, epsilon, rho, delta, mechanism, words, said in db.execute("SELECT seq, kind, query, at, owner, relation, analyst, login, accounting, epsilon, rho, delta, mechanism, text, hash FROM entry ORDER BY seq"):
+        digest = hashlib.sha256(digest + struct.pack(">QBQQ", seq, kind, query, at) + b"".join(map(text, names)) + struct.pack(">QQQ", epsilon, rho, delta) + text(mechanism) + text(words)).digest()
+        good += digest == said
+    db.close()
+    check("the chain is what docs/budgets.md says", good == last > 15 and digest == head, (good, last))
     for bad in (["--epsilon", "0"], ["--epsilon", "nan"], ["--epsilon", "1e308"], ["--epsilon", "-1"], []):
         r = budget("top-up", path, *account, *bad, "--reason", "x")
         check(f"top-up {' '.join(bad) or 'of nothing'}: usage, nothing written", r.returncode in (1, 2) and shown(path)["epsilon_limit"] == 10.5, r)
     check("an order without a reason is refused", budget("freeze", path, *account).returncode == 2)
+    entries = len(json.loads(budget("history", path, "--json", "--limit", "10000").stdout))
+    for words in (["--reason", ""], ["--reason", b"\xff\xfe"], ["--reason", "x" * 2001], ["--reason", "fine", "--by", ""], ["--reason", "fine", "--by", b"\xc3("], ["--reason", "fine", "--by", "x" * 101]):
+        r = subprocess.run([ng, "budget", "freeze", "-c", path, *account, *words], stdin=subprocess.DEVNULL, capture_output=True)
+        check(f"{words[-2]} {words[-1][:10]!r} is no reason and no name", r.returncode == 2 and b"not a value" in r.stderr, r)
+    check("and none of it was written", len(json.loads(budget("history", path, "--json", "--limit", "10000").stdout)) == entries)
     r = budget("top-up", path, "--table", "nowhere", "--analyst", "publisher", "--epsilon", "1", "--reason", "x")
     check("an unknown table is named", r.returncode == 1 and "nowhere" in r.stderr, r)
     plan = json.loads(budget("plan", path, *account, "--epsilon", "0.5", "--json").stdout)[0]
@@ -192,6 +243,7 @@ def coalition():
         mine = a.execute("SELECT count(*) FROM noisegate.budget WHERE table_name = 'customers'").fetchone()[0]
         left = a.execute("SELECT default_queries_left FROM noisegate.budget WHERE table_name = 'customers'").fetchone()[0]
         check("noisegate.budget counts no query that the cap would refuse", left == 0, left)
+        check("and EXPLAIN says why", "that of all analysts together is not enough for this query" in explained(a), explained(a))
         check("a cap on all analysts together counts what was spent before it was written", ok == ["answered"] * 4 and over.startswith("53400") and "all analysts together" in over and mine == 1, (ok, over))
     s = shown(path, analyst="*")
     check("and show has its line", s["epsilon_spent"] == 2 and s["epsilon_limit"] == 2, s)
@@ -484,6 +536,10 @@ def full_disk():
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", small], capture_output=True).returncode != 0:
         check("a full disk (needs the right to mount)", False, "cannot mount a small file system")
         return
+    subprocess.run(["mount", "-o", "remount,size=24k", small])
+    r = budget("show", policy("tiny", ledger=f'"{small}/tiny"'))
+    check("a disk that is full before there is a ledger: said so, nothing left behind", r.returncode == 1 and "disk is full" in r.stderr and os.listdir(small) == [], (r.stderr, os.listdir(small)))
+    subprocess.run(["mount", "-o", "remount,size=400k", small])
     path = policy("small", CUSTOMERS.replace("zcdp", "pure").replace("epsilon: 6,", "epsilon: 60,"), f'"{small}/l"')
     with Proxy(path) as p:
         c = p.login()
@@ -517,6 +573,13 @@ def clock_back():
             return [ask(c) for _ in range(3)]
 
     month = 31 * 86400
+    with Proxy(path, {"LD_PRELOAD": clock, "NOISEGATE_TEST_SHIFT": str(month)}) as p:  # it reckons with a later time than the kernel: as if the clock had just been set back
+        until = time.monotonic() + 20
+        budget("freeze", path, "--table", "brand.customers", "--analyst", "publisher", "--reason", "while the clock goes back")
+        budget("unfreeze", path, "--table", "brand.customers", "--analyst", "publisher", "--reason", "again")
+        while time.monotonic() < until and run("audit", "export", path + ".audit").stdout.count('"event":"budget"') < 2:
+            time.sleep(0.2)
+        check("a clock set back stops nothing that waits: operators' decisions are recorded in time", time.monotonic() < until)
     now = at(0)
     back, twice = at(-month), at(-2 * month)
     check("a budget of two queries a month", now[:2] == ["answered"] * 2 and now[2].startswith("53400"), now)
@@ -568,6 +631,7 @@ def postgres():
 
 
 accounting()
+auditor()
 operators()
 coalition()
 no_anchor()

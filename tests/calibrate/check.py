@@ -218,6 +218,8 @@ s = calibrate("--epsilon", 1, "--delta", "0.999999999999999999", "--select")["se
 ok("a delta that is 1 to a double: no threshold of the reals, and still JSON", s["continuous_threshold"] is None and s["threshold"] == 1, s)
 ok("a byte order mark is no mechanism", compose("\ufeff" + json.dumps([{"mechanism": "pure", "epsilon": 1}]))["total"]["epsilon"] == 1)
 
+ok("--json is taken, as elsewhere", calibrate("--epsilon", 1, "--json") == calibrate("--epsilon", 1) and run(["compose", "-", "--json"], "pure epsilon=1").stdout == run(["compose", "-"], "pure epsilon=1").stdout != "")
+
 # --- bad figures ---
 for args, says in [("--epsilon 0", "epsilon"), ("--epsilon -1", "epsilon"), ("--epsilon NaN", "epsilon"), ("--epsilon 1e308", "epsilon"),
                    ("--epsilon inf", "epsilon"), ("--epsilon 1e-13", "epsilon"), ("--epsilon 0x1p3", "epsilon"), ("--epsilon 1 --delta 0", "delta"),

@@ -8,7 +8,7 @@
 enum { ROWS = 3000, STATISTICS = MOMENT_COUNT + 1 };
 
 static const struct moments_bounds bounds = { .lo_x = -20, .hi_x = 480, .lo_y = 100, .hi_y = 1100, .grid_x = { 25, 2 }, .grid_y = { 1, 1 } };
-static const struct moments_noise silent = { 0, { NOISE_LAPLACE, 1, 1000 } };
+static const struct moments_noise silent = { 0, { NOISE_LAPLACE, 1, 1000 }, 1 };
 
 /* Rows in grid units: y follows x loosely; deterministic. */
 static void make_rows(int x[ROWS], int y[ROWS])
@@ -126,7 +126,7 @@ Test(moments, wide_bounds_are_rounded_to_steps_and_keep_their_guarantee)
 		cr_expect(b < ldexp(1, 42));
 	}
 	/* neighbours after rounding: never more steps apart than the noise is for */
-	const struct moments_noise quiet[MOMENT_PARTS] = { { 0, silent.noise }, { noise[1].shift, silent.noise }, { noise[2].shift, silent.noise } };
+	const struct moments_noise quiet[MOMENT_PARTS] = { { 0, silent.noise, 1 }, { noise[1].shift, silent.noise, 1 }, { noise[2].shift, silent.noise, 1 } };
 	for (i128 base = -7; base < 8; base += 5) {
 		const i128 w = ((i128)1 << 51) + 12345, with[MOMENT_PARTS] = { 5, base + 5 * w, 5 * w * w + base }, without[MOMENT_PARTS] = { 0, base, base };
 		struct moments n;
