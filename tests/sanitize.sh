@@ -9,6 +9,9 @@ for room in base mechanisms policies crypto planner budget proxy; do
 	# Criterion hides leaks: reports go to files, and any file is a failure
 	ASAN_OPTIONS=log_path=$logs/$room $B/tests/unit-$room || status=1
 done
+for f in "$logs"/*; do # Criterion leaks of its own: a report in which no other frame stands is not about us
+	[ ! -e "$f" ] || grep -E '^ +#[0-9]' "$f" | grep -qvE 'libsanitizer|libcriterion' || rm "$f"
+done
 [ -z "$(ls "$logs")" ] || { cat "$logs"/*; status=1; }
 BUILD=build-tsan SANITIZE=thread MAKEFLAGS="SANITIZE=thread WARN=-Wall" bash tests/race/suite.sh || status=1
 exit $status
