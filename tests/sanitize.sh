@@ -6,8 +6,8 @@ logs=$PWD/$B/asan; mkdir -p "$logs"; rm -f "$logs"/*
 make -s -j2 BUILD=$B SANITIZE=address,undefined WARN=-Wall unit-programs || exit 1
 for room in base mechanisms policies crypto planner budget proxy; do
 	[ -x $B/tests/unit-$room ] || continue
-	# Criterion hides leaks: reports go to files, and any file is a failure
-	ASAN_OPTIONS=log_path=$logs/$room $B/tests/unit-$room || status=1
+	# Criterion hides leaks: reports go to files, and any file is a failure; a leak's exit status would say nothing about whose it is
+	LSAN_OPTIONS=exitcode=0 ASAN_OPTIONS=log_path=$logs/$room $B/tests/unit-$room || status=1
 done
 for f in "$logs"/*; do # Criterion leaks of its own: a report in which no other frame stands is not about us
 	[ ! -e "$f" ] || grep -E '^ +#[0-9]' "$f" | grep -qvE 'libsanitizer|libcriterion' || rm "$f"
