@@ -41,6 +41,27 @@ const char *anchor_name(const struct anchor *a)
 	return a->name;
 }
 
+bool anchor_damaged(const struct anchor *a, const char *why, struct error *e)
+{
+	fail(e, ERR_LEDGER, "the ledger's anchor, %s, %s", a->name, why);
+	return error_hint(e, "docs/budgets.md, \"When the ledger is refused\", says how to go on without losing what was spent.");
+}
+
+bool anchor_pick(struct anchor_places *p, const struct anchor *a, const struct anchored note[2], struct anchored *out, struct error *e)
+{
+	if (!note[0].exists && !note[1].exists)
+		return anchor_damaged(a, "has been damaged: neither of its two notes can be read", e);
+	const int newer = !note[0].exists || (note[1].exists && note[1].seq > note[0].seq);
+	*out = note[newer];
+	*p = (struct anchor_places){ !newer, out->seq };
+	return true;
+}
+
+bool anchor_both(const struct anchor_places *p, const struct head *h)
+{
+	return p->seq < 0 || h->seq <= p->seq;
+}
+
 static void put_hex(struct wr *w, const uint8_t *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

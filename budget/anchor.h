@@ -51,6 +51,22 @@ struct anchor {
 	char name[256];
 };
 
+/* ERR_LEDGER: the anchor, `why`, and where it says how to go on.  Returns false. */
+bool anchor_damaged(const struct anchor *a, const char *why, struct error *e);
+
+/* Two places for a note, written in turn, so that a write that is cut short leaves the note before it.  The one with the larger number counts. */
+struct anchor_places {
+	int next;    /* the place to write */
+	int64_t seq; /* of the note that was read; -1: none */
+};
+#define ANCHOR_UNWRITTEN ((struct anchor_places){ 0, -1 })
+
+/* Of what was read in both places (exists: it could be parsed).  Either may be torn; ERR_LEDGER when both are. */
+MUST_CHECK bool anchor_pick(struct anchor_places *p, const struct anchor *a, const struct anchored note[2], struct anchored *out, struct error *e);
+
+/* Whether this note must be written to both places: the first one, and one with no larger number than the one there, as after a recovery, which must not stay. */
+bool anchor_both(const struct anchor_places *p, const struct head *h);
+
 MUST_CHECK bool anchor_file_open(const char *path, struct anchor **out, struct error *e);
 MUST_CHECK bool anchor_upstream_open(const struct policy *p, struct anchor **out, struct error *e);
 MUST_CHECK bool anchor_tpm_open(const char *tcti, uint32_t index, struct anchor **out, struct error *e);

@@ -1,6 +1,5 @@
 /*
- * The anchor as a file: two places of 512 bytes, written in turn, so that a write that is cut short leaves the note before it.  Locked with flock.
- * The one with the larger number counts.
+ * The anchor as a file of two places of 512 bytes, locked with flock.
  */
 #include "budget/anchor.h"
 
@@ -16,19 +15,12 @@ struct file_anchor {
 	struct anchor base;
 	char *path;
 	int fd;
-	int next;    /* the place to write */
-	int64_t seq; /* of the note that was read; -1: none */
+	struct anchor_places places;
 };
 
 static struct file_anchor *of(struct anchor *a)
 {
 	return (struct file_anchor *)(void *)a; /* base is its first member */
-}
-
-static bool damaged(const struct file_anchor *f, const char *why, struct error *e)
-{
-	fail(e, ERR_LEDGER, "the ledger's anchor \"%s\" %s", f->path, why);
-	return error_hint(e, "docs/budgets.md, \"When the ledger is refused\", says how to go on without losing what was spent.");
 }
 
 static void leave(struct anchor *a)
@@ -40,7 +32,6 @@ static void leave(struct anchor *a)
 	f->fd = -1;
 }
 
-/* Two places; either may be torn, not both. */
 static bool read_notes(struct file_anchor *f, struct anchored *out, struct error *e)
 {
 	struct anchored note[2] = { { 0 }, { 0 } };
@@ -49,18 +40,12 @@ static bool read_notes(struct file_anchor *f, struct anchored *out, struct error
 	for (int i = 0; i < 2; i++) {
 		ssize_t n = pread(f->fd, line, sizeof(line), (off_t)i * ANCHOR_LINE);
 		if (n < 0)
-			return damaged(f, "cannot be read", e);
+			return anchor_damaged(&f->base, "cannot be read", e);
 		line[n > 0 ? n - 1 : 0] = '\0';
 		if (n == ANCHOR_LINE && !anchor_parse(line, &note[i]))
 			note[i].exists = false;
 	}
-	if (!note[0].exists && !note[1].exists)
-		return damaged(f, "has been damaged: neither of its two notes can be read", e);
-	int newer = !note[0].exists || (note[1].exists && note[1].seq > note[0].seq);
-	*out = note[newer];
-	f->next = !newer;
-	f->seq = out->seq;
-	return true;
+	return anchor_pick(&f->places, &f->base, note, out, e);
 }
 
 static bool enter(struct anchor *a, struct anchored *out, struct error *e)
@@ -75,9 +60,8 @@ static bool enter(struct anchor *a, struct anchored *out, struct error *e)
 	}
 	bool ok = flock(f->fd, LOCK_EX) == 0 && fstat(f->fd, &st) == 0;
 	if (!ok)
-		(void)damaged(f, "cannot be locked", e);
-	f->next = 0;
-	f->seq = -1;
+		(void)anchor_damaged(a, "cannot be locked", e);
+	f->places = ANCHOR_UNWRITTEN;
 	if (ok && st.st_size > 0) /* empty: never written */
 		ok = read_notes(f, out, e);
 	if (!ok)
@@ -107,10 +91,10 @@ static bool write_note(struct anchor *a, const struct head *h, struct error *e)
 		return fail_memory(e);
 	for (size_t i = strlen(line); i < ANCHOR_LINE; i++)
 		line[i] = i == ANCHOR_LINE - 1 ? '\n' : ' ';
-	const bool first = f->seq < 0, both = h->seq <= f->seq || first; /* a recovery may go back to a smaller number: the larger must not stay */
+	const bool first = f->places.seq < 0, both = anchor_both(&f->places, h);
 	bool ok = true;
 	for (int i = 0; i < (both ? 2 : 1); i++)
-		ok = ok && pwrite(f->fd, line, ANCHOR_LINE, (off_t)(both ? i : f->next) * ANCHOR_LINE) == ANCHOR_LINE;
+		ok = ok && pwrite(f->fd, line, ANCHOR_LINE, (off_t)(both ? i : f->places.next) * ANCHOR_LINE) == ANCHOR_LINE;
 	ok = ok && fdatasync(f->fd) == 0 && (!first || sync_directory(f->path));
 	if (ok)
 		return true;

@@ -1,6 +1,5 @@
 /*
- * The anchor as an NV index of a TPM 2.0: two notes, written in turn, as in the file, so that a write that is cut short leaves the note before it.
- * A TPM has no locks: a file of the machine, named after the index, is the lock of all that use it.  The conversation is as long as the lock is held, as some
+ * The anchor as an NV index of a TPM 2.0: two places for a note, as in the file.  A TPM has no locks: a file of the machine, named after the index, is the lock of all that use it.  The conversation is as long as the lock is held, as some
  * TPMs hold only one.
  */
 #include "budget/anchor.h"
@@ -21,8 +20,7 @@ struct tpm_anchor {
 	uint32_t index;
 	int lock;
 	struct tpm_nv *nv;
-	int next;    /* the place to write */
-	int64_t seq; /* of the note that was read; -1: none */
+	struct anchor_places places;
 };
 
 static struct tpm_anchor *of(struct anchor *a)
@@ -62,7 +60,6 @@ static bool take_lock(struct tpm_anchor *t, struct error *e)
 	return error_detail(e, "Nothing was run.");
 }
 
-/* Two places; either may be torn, not both. */
 static bool read_notes(struct tpm_anchor *t, struct anchored *out, struct error *e)
 {
 	struct anchored note[2] = { { 0 }, { 0 } };
@@ -75,15 +72,7 @@ static bool read_notes(struct tpm_anchor *t, struct anchored *out, struct error 
 		if (!anchor_parse(line, &note[i]))
 			note[i].exists = false;
 	}
-	if (!note[0].exists && !note[1].exists) {
-		fail(e, ERR_LEDGER, "the ledger's anchor, %s, has been damaged: neither of its two notes can be read", t->base.name);
-		return error_hint(e, "docs/budgets.md, \"When the ledger is refused\", says how to go on without losing what was spent.");
-	}
-	int newer = !note[0].exists || (note[1].exists && note[1].seq > note[0].seq);
-	*out = note[newer];
-	t->next = !newer;
-	t->seq = out->seq;
-	return true;
+	return anchor_pick(&t->places, &t->base, note, out, e);
 }
 
 static bool enter(struct anchor *a, struct anchored *out, struct error *e)
@@ -91,8 +80,7 @@ static bool enter(struct anchor *a, struct anchored *out, struct error *e)
 	struct tpm_anchor *t = of(a);
 	struct error why = ERROR_INIT;
 
-	t->next = 0;
-	t->seq = -1;
+	t->places = ANCHOR_UNWRITTEN;
 	bool ok = take_lock(t, e);
 	if (ok && !tpm_nv_open(t->tcti, t->index, 2 * NOTE, &t->nv, &why))
 		ok = refused(t, &why, "Nothing was run", e);
@@ -111,10 +99,10 @@ static bool write_note(struct anchor *a, const struct head *h, struct error *e)
 
 	if (!anchor_print(h, line))
 		return fail_memory(e);
-	const bool both = t->seq < 0 || h->seq <= t->seq; /* a recovery may go back to a smaller number: the larger must not stay */
+	const bool both = anchor_both(&t->places, h);
 	bool ok = strlen(line) < NOTE || fail(&why, ERR_LEDGER, "the note is too long");
 	for (int i = 0; ok && i < (both ? 2 : 1); i++)
-		ok = tpm_nv_write(t->nv, (uint16_t)((both ? i : t->next) * NOTE), line, NOTE, &why);
+		ok = tpm_nv_write(t->nv, (uint16_t)((both ? i : t->places.next) * NOTE), line, NOTE, &why);
 	return ok || refused(t, &why, "The charge stands, and nothing was run", e);
 }
 

@@ -1,6 +1,7 @@
 #include "crypto/sorter.h"
 
 #include "base/bytes.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -37,12 +38,14 @@ struct sorter {
 	size_t n_runs;
 };
 
+static const char hint[] = "Temporary files lie in the directory that TMPDIR names, else in /tmp, and take about as much room as the output.";
+
 static bool io_failed(struct error *e)
 {
 	int why = errno;
 
 	fail(e, why == ENOSPC ? ERR_DISK_FULL : ERR_IO, "could not use a temporary file: %s", why ? strerror(why) : "it is shorter than what was written");
-	return error_hint(e, "Temporary files lie in the directory that TMPDIR names, else in /tmp, and take about as much room as the output.");
+	return error_hint(e, "%s", hint);
 }
 
 static bool key_less(const uint8_t *a, const uint8_t *b)
@@ -105,22 +108,9 @@ static int by_key(const void *a, const void *b, void *bytes)
 /* Nobody else can open it: the name is gone before the first byte is written. */
 static bool run_open(struct run *r, struct error *e)
 {
-	const char *dir = getenv("TMPDIR");
-	char path[512];
-	int n = snprintf(path, sizeof(path), "%s/noisegate.XXXXXX", dir && *dir ? dir : "/tmp");
-
 	*r = (struct run){ 0 };
-	errno = n >= (int)sizeof(path) ? ENAMETOOLONG : 0;
-	int fd = errno ? -1 : mkstemp(path); /* mode 0600 */
-	if (fd < 0)
-		return io_failed(e);
-	(void)unlink(path);
-	r->f = fdopen(fd, "w+b");
-	if (!r->f) {
-		io_failed(e);
-		(void)close(fd);
-		return false;
-	}
+	if (!file_nameless(&r->f, e))
+		return error_hint(e, "%s", hint);
 	r->buffer = mem_alloc(1, SORTER_BUFFER);
 	if (r->buffer && setvbuf(r->f, r->buffer, _IOFBF, SORTER_BUFFER) == 0)
 		return true;

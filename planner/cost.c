@@ -312,14 +312,41 @@ static bool describe(struct block *b, const struct part_price *p, bool ranked, s
 	return selection ? true : fail_memory(e);
 }
 
+/* In how many groups one unit counts, at most, and whether its groups are sampled for that.  known: there are no groups but `product` public ones. */
+static uint64_t groups_of_unit(const struct block *b, bool known, size_t product, bool *ranked)
+{
+	const uint64_t all = product ? product : 1, most = (uint64_t)b->max_groups;
+
+	*ranked = false;
+	if (b->n_keys == 0)
+		return 1;
+	*ranked = !(known && product <= (size_t)b->max_groups);
+	const uint64_t groups = *ranked ? most : all;
+	if (!b->owner_moves)
+		return groups;
+	/* a unit's rows may leave as many groups as they enter */
+	return known && 2 * groups > product ? all : 2 * groups;
+}
+
+/* The draws that share the price; 1 when there is none. */
+static uint64_t count_parts(const struct block *b, bool all_public)
+{
+	uint64_t parts = !all_public && selection_units_value(b) == 0; /* whether a group is shown costs, unless it follows from a count that is shown */
+
+	for (size_t i = 0; i < b->n_aggregates; i++)
+		parts += b->aggregates[i].shared == 0;
+	parts += b->floor != NULL;
+	return parts ? parts : 1;
+}
+
 static bool close_private(struct block *b, const struct block_share *whole, struct release_value *values, struct plan_column *columns,
 			  struct plan_block *out, struct error *e)
 {
-	struct part_price p = { .groups = 1 };
+	struct part_price p = { 0 };
 	struct block_share mine = *whole, *share = &mine;
 	struct rho total = { 0 };
 	size_t product = 1;
-	bool asked, ranked = false;
+	bool asked, ranked;
 	const bool all_public = block_all_public(b, &product, &asked);
 
 	if (!choose_max_groups(b, e) || !choose_mechanism(b, share, &p.gaussian, e))
@@ -329,22 +356,8 @@ static bool close_private(struct block *b, const struct block_share *whole, stru
 		error_rule(e, "group selection");
 		return error_hint(e, "Group by fewer columns, or restrict them with WHERE column IN (...).");
 	}
-	if (b->n_keys > 0) {
-		bool few = all_public && !asked && product <= (size_t)b->max_groups;
-		p.groups = few ? (product ? product : 1) : (uint64_t)b->max_groups;
-		ranked = !few;
-	}
-	if (b->owner_moves && b->n_keys > 0) { /* a unit's rows may leave as many groups as they enter */
-		p.groups *= 2;
-		if (all_public && !asked && p.groups > product)
-			p.groups = product ? product : 1;
-	}
-	uint64_t parts = !all_public && selection_units_value(b) == 0; /* whether a group is shown costs, unless it follows from a count that is shown */
-	for (size_t i = 0; i < b->n_aggregates; i++)
-		parts += b->aggregates[i].shared == 0;
-	parts += b->floor != NULL;
-	if (parts == 0)
-		parts = 1;
+	p.groups = groups_of_unit(b, all_public && !asked, product, &ranked);
+	const uint64_t parts = count_parts(b, all_public);
 	p.epsilon.pico = share->epsilon.pico / parts;
 	if (!loss_rho_of_pure(share->epsilon, &total)) {
 		fail(e, ERR_BAD_PARAMETER, "epsilon is out of range");
@@ -357,7 +370,8 @@ static bool close_private(struct block *b, const struct block_share *whole, stru
 	out->spec.private_noise = true;
 	out->spec.confidence = b->planning->settings->confidence;
 	out->spec.selection = SELECT_ALL;
-	if (!make_values(b, &p, b->n_keys + !all_public, values, columns, e) || !joint_choose(b, &p, !all_public, values, columns, &out->spec.joint, e) || (!all_public && !selection_choose(b, share->delta, &p, out, e)))
+	if (!make_values(b, &p, b->n_keys + !all_public, values, columns, e) || !joint_choose(b, &p, !all_public, values, columns, &out->spec.joint, e) ||
+	    (!all_public && !selection_choose(b, share->delta, &p, out, e)))
 		return false;
 	if (all_public && !make_domains(b, out, e))
 		return false;

@@ -8,29 +8,18 @@ import os
 import pty
 import resource
 import select
-import shutil
 import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import termios
 import time
 
 from formats import b64
+from sandbox import check, ended, get, put, tmp
 
 ng = sys.argv[1]
-tmp = tempfile.mkdtemp(prefix="noisegate-files-")
-failed = 0
 SECRET, OTHER, COLLABORATION = b64(bytes(range(32))), b64(bytes(32)), "00000000-1111-2222-3333-444444444444"
-
-
-def check(name, ok, shown=""):
-    global failed
-    failed += not ok
-    print(("ok " if ok else "not ok ") + name, flush=True)
-    if not ok and shown:
-        print("  ", shown)
 
 
 def environment(secret=SECRET):
@@ -41,16 +30,6 @@ def environment(secret=SECRET):
 
 def run(*args, secret=SECRET, **how):
     return subprocess.run([ng, *args], env=environment(secret), cwd=tmp, **{"capture_output": True, **how})
-
-
-def put(name, data):
-    with open(os.path.join(tmp, name), "wb") as f:
-        f.write(data.encode() if isinstance(data, str) else data)
-
-
-def get(name):
-    with open(os.path.join(tmp, name), "rb") as f:
-        return f.read()
 
 
 def listing():
@@ -285,5 +264,4 @@ for kind, sealed in (("C3R", get("c.csv")), ("native", get("n.csv"))):
     unsealing(f"a column missing in a row ({kind})", sealed + b"x\n", "t.csv:2002", "1 columns")
     unsealing(f"invalid UTF-8 ({kind})", sealed + b"\xff,a,b,c\n", "t.csv:2002", "field 1")
 unsealing("an empty file", b"", "empty")
-shutil.rmtree(tmp)
-sys.exit(failed > 0)
+ended()

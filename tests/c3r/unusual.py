@@ -5,44 +5,23 @@ import gzip
 import io
 import json
 import os
-import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 import termios
 import time
 
 from formats import C3R, b64
+from sandbox import check, ended, get, put, tmp
 
 ng = sys.argv[1]
-tmp = tempfile.mkdtemp(prefix="noisegate-unusual-")
-failed = 0
 SECRET, COLLABORATION = bytes(range(32)), "abcdef00-1111-2222-3333-444444444444"
 ENV = {k: v for k, v in os.environ.items() if not k.startswith(("C3R_", "NOISEGATE_"))}
 theirs = C3R(SECRET, COLLABORATION, False)
 
 
-def check(name, ok, shown=""):
-    global failed
-    failed += not ok
-    print(("ok " if ok else "not ok ") + name, flush=True)
-    if not ok and shown:
-        print("  ", shown)
-
-
 def run(*args, **how):
     return subprocess.run([ng, *args], env=dict(ENV, C3R_SHARED_SECRET=b64(SECRET)), cwd=tmp, **{"capture_output": True, "stdin": subprocess.DEVNULL, "timeout": 120, **how})
-
-
-def put(name, data):
-    with open(os.path.join(tmp, name), "wb") as f:
-        f.write(data.encode() if isinstance(data, str) else data)
-
-
-def get(name):
-    with open(os.path.join(tmp, name), "rb") as f:
-        return f.read()
 
 
 def rows(data):
@@ -271,5 +250,4 @@ for args, words in ((["seal", "--schema", "s.json", "in.csv"], b"--collaboration
                     ([*SEAL, "--threads", "17", "in.csv"], b"--threads"), (["psi", "serve", "-c", "p", "x"], b"--table"), (["psi", "join", "-c", "p", "--table", "t", "--peer", "a", "--bound", "9", "--cert", "c", "--key", "k", "x"], b"--peer-fingerprint"), (["unseal", "in.csv"], b"--collaboration"), ([*SEAL, "a", "b", "c"], b"one output")):
     r = run(*args)
     check(f"what is missing is named: {words.decode()}", r.returncode == 2 and words in r.stderr.splitlines()[0] and b"usage:" in r.stderr, r)
-shutil.rmtree(tmp)
-sys.exit(failed > 0)
+ended()

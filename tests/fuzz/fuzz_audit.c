@@ -5,23 +5,10 @@
  * its hashes go.
  */
 #include "budget/audit_verify.h"
+#include "tests/fuzz/fuzz.h"
 
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(x)                                                                      \
-	do {                                                                          \
-		if (!(x)) {                                                           \
-			fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, #x); \
-			abort();                                                      \
-		}                                                                     \
-	} while (0)
 
 static void again(struct wr *w, struct rd fields)
 {

@@ -13,21 +13,7 @@
 #include "crypto/random.h"
 #include "crypto/seal.h"
 #include "crypto/vault_csv.h"
-
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(x)                                                                      \
-	do {                                                                          \
-		if (!(x)) {                                                           \
-			fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, #x); \
-			abort();                                                      \
-		}                                                                     \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 static const char collaboration[] = "00000000-1111-2222-3333-444444444444";
 static const struct c3r_secret secret = { .bytes = "a secret of thirty-two bytes...", .n = 32 };

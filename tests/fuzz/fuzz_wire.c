@@ -11,21 +11,7 @@
 #include "proxy/settings_check.h"
 #include "proxy/wire_in.h"
 #include "proxy/wire_limits.h"
-
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(x)                                                                      \
-	do {                                                                          \
-		if (!(x)) {                                                           \
-			fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, #x); \
-			abort();                                                      \
-		}                                                                     \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 static bool within(const void *p, const uint8_t *data, size_t size)
 {
